@@ -1,0 +1,1 @@
+"""HTTP: the API, its event stream, and the web console."""

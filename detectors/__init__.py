@@ -1,0 +1,1 @@
+"""NumPy kernels, one module a detector: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""From findings to work for people: incidents, their lifecycle, notifications."""

@@ -1,0 +1,1 @@
+"""Wire formats, one module each; the catalogue in `ingest.wire.catalog` names them all."""

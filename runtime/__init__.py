@@ -1,0 +1,1 @@
+"""Settings, wiring, processes and command line: the only package that names concrete adapters."""

@@ -1,0 +1,1 @@
+"""Seeded physics of equipment, faults with known truth, and their publisher."""

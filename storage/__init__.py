@@ -1,0 +1,1 @@
+"""Adapters of the telemetry store and of the state store."""
