@@ -1,1 +1,1 @@
-"""From the broker's bytes to checked reading batches: session, journal, wire formats, device clocks."""
+"""From the broker's bytes to checked batches: session, journal, wire formats, device clocks."""

@@ -1,0 +1,140 @@
+"""Device clocks: which event time an item has, and whether it is late.
+
+``lag`` is received time minus ``ts``. A healthy device has a small lag that hardly changes;
+buffered data shows a large lag that shrinks while the buffer is sent; a wrong clock shows a large
+lag that stays.
+
+    lag
+     │ ■■■■■■■■■■■■■■■■■■■■■  constant: the clock is wrong
+     │ ■■
+     │   ■■■                  shrinking: a buffer is sent, its items are late
+     │      ■■■■
+     │ ■ ■ ■ ■ ■ ■ ■ ■ ■ ■ ■  small: live
+     └──────────────────────► received
+"""
+
+import msgspec
+
+from domain.instants import seconds
+from domain.readings import Quality
+
+LATE_AFTER_NS = seconds(120)
+"""Contract: later than the device's usual lag by more than this is late; ahead of the received time
+by more than this is a wrong clock."""
+
+BUFFER_MAX_NS = seconds(7 * 86_400)
+"""Nobody buffers longer (default, ours): a larger lag is a wrong clock, 1970 included."""
+
+CONSTANT_SPAN_NS = seconds(5)
+"""Received time over which a lag must stay before it counts as constant (default, ours)."""
+
+CONSTANT_ITEMS = 3
+"""Items with the same lag that make it constant (default, ours)."""
+
+_CONSTANT_SLACK_NS = seconds(2)
+_CONSTANT_SLACK_SHARE = 0.1
+_USUAL_WEIGHT = 0.05
+
+
+class Clock(msgspec.Struct):
+    """What is known of one device's clock; instants and lags in nanoseconds.
+
+    Parameters
+    ----------
+    usual_lag_ns
+        Slow mean of the lag of live items; ``None`` before the first.
+    wrong
+        Event time is the received time until the clock comes right.
+    wrong_lag_ns
+        Lag while wrong.
+    run_*
+        Candidate for a constant lag: first lag and received time of the run, newest ones, length.
+    newest_ts_ns, newest_seq, newest_boot
+        Newest item by sequence, for the test whether the clock stepped back.
+    """
+
+    usual_lag_ns: float | None = None
+    wrong: bool = False
+    wrong_lag_ns: int = 0
+    run_lag_ns: int = 0
+    run_from_ns: int = 0
+    run_items: int = 0
+    newest_ts_ns: int | None = None
+    newest_seq: int = -1
+    newest_boot: str = ""
+
+
+def judge(
+    clock: Clock, ts_ns: int | None, received_at_ns: int, seq: int, boot: str
+) -> tuple[int, int]:
+    """Event time and `Quality` flags of one item; ``clock`` learns from it.
+
+    Parameters
+    ----------
+    ts_ns
+        The device's time; ``None`` when absent or unreadable.
+    seq, boot
+        -1 and empty when not sent.
+    """
+    if ts_ns is None:
+        return received_at_ns, Quality.CLOCK_WRONG
+    lag_ns = received_at_ns - ts_ns
+    stepped_back = _stepped_back(clock, ts_ns, seq, boot) and lag_ns > LATE_AFTER_NS
+    if clock.wrong:
+        return _judge_wrong(clock, lag_ns, ts_ns, received_at_ns)
+    if lag_ns < -LATE_AFTER_NS or lag_ns > BUFFER_MAX_NS or stepped_back:
+        return _turn_wrong(clock, lag_ns, received_at_ns)
+    usual = clock.usual_lag_ns
+    if lag_ns <= (usual or 0.0) + LATE_AFTER_NS:
+        clock.run_items = 0
+        clock.usual_lag_ns = lag_ns if usual is None else usual + _USUAL_WEIGHT * (lag_ns - usual)
+        return ts_ns, 0
+    if _constant(clock, lag_ns, received_at_ns):
+        return _turn_wrong(clock, lag_ns, received_at_ns)
+    return ts_ns, Quality.LATE
+
+
+def _turn_wrong(clock: Clock, lag_ns: int, received_at_ns: int) -> tuple[int, int]:
+    clock.wrong = True
+    clock.wrong_lag_ns = lag_ns
+    clock.run_items = 0
+    return received_at_ns, Quality.CLOCK_WRONG | Quality.CLOCK_STEP
+
+
+def _judge_wrong(clock: Clock, lag_ns: int, ts_ns: int, received_at_ns: int) -> tuple[int, int]:
+    if abs(lag_ns) <= LATE_AFTER_NS:
+        clock.wrong = False
+        clock.usual_lag_ns = lag_ns
+        clock.run_items = 0
+        return ts_ns, 0
+    if lag_ns - clock.wrong_lag_ns > LATE_AFTER_NS and lag_ns <= BUFFER_MAX_NS:
+        if not _constant(clock, lag_ns, received_at_ns):
+            return received_at_ns, Quality.CLOCK_WRONG | Quality.LATE
+        clock.run_items = 0
+    clock.wrong_lag_ns = lag_ns
+    return received_at_ns, Quality.CLOCK_WRONG
+
+
+def _constant(clock: Clock, lag_ns: int, received_at_ns: int) -> bool:
+    """Extend or restart the run of equal lags; say whether it is long enough."""
+    span_ns = received_at_ns - clock.run_from_ns
+    slack_ns = max(_CONSTANT_SLACK_NS, _CONSTANT_SLACK_SHARE * span_ns)
+    if clock.run_items and abs(lag_ns - clock.run_lag_ns) <= slack_ns:
+        clock.run_items += 1
+        return clock.run_items >= CONSTANT_ITEMS and span_ns >= CONSTANT_SPAN_NS
+    clock.run_lag_ns = lag_ns
+    clock.run_from_ns = received_at_ns
+    clock.run_items = 1
+    return False
+
+
+def _stepped_back(clock: Clock, ts_ns: int, seq: int, boot: str) -> bool:
+    """Whether a newer item of one boot has an older time, which a buffer cannot cause."""
+    if seq < 0 or not boot:
+        return False
+    same_boot = boot == clock.newest_boot
+    if same_boot and seq <= clock.newest_seq:
+        return False
+    newest_ts_ns = clock.newest_ts_ns
+    clock.newest_boot, clock.newest_seq, clock.newest_ts_ns = boot, seq, ts_ns
+    return same_boot and newest_ts_ns is not None and newest_ts_ns - ts_ns > LATE_AFTER_NS

@@ -1,0 +1,550 @@
+"""Journal frames to reading batches and refusals: identity, duplicates, device clocks, values.
+
+A pure function of frames and its own state: any split of the frames over calls gives the same rows.
+"""
+
+import hashlib
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import msgspec
+
+from domain.channels import COLUMNS
+from domain.codes import (
+    CODES,
+    DEFAULT_DIALECT,
+    RETURNED_TO_AUTOMATIC,
+    code_text,
+)
+from domain.equipment import Equipment, Fleet, Kind
+from domain.instants import NS_PER_MS, NS_PER_S, from_iso
+from domain.messages import Frame, Message
+from domain.readings import (
+    NO_CODE,
+    NO_SEQ,
+    ONLINE_UNSAID,
+    Quality,
+    ReadingBatch,
+    Stream,
+)
+from domain.refusals import Refusal, RefusalReason
+from ingest import topics
+from ingest.assembly import LABEL_CHARACTERS_MAX, RowBuilder, Vocabulary
+from ingest.clocks import Clock, judge
+from ingest.sequence import Arrival, Sequence
+from ingest.wire.catalog import items_of
+from ingest.wire.native import MalformedPayloadError
+
+_SNAPSHOT_VERSION = 1
+_SEQ_MAX = 2**53
+_TIME_MAX_NS = 2**62
+_SPREAD_MAX_NS = 900 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeLimits:
+    """Limits of one payload and one device.
+
+    Parameters
+    ----------
+    device_bytes_max, gateway_bytes_max
+        Payload sizes of contract.md [byte].
+    extras_max
+        Channels outside the catalogue that one device may send.
+    codes_max
+        Codes of one item.
+    """
+
+    device_bytes_max: int = 64 * 1024
+    gateway_bytes_max: int = 1024 * 1024
+    extras_max: int = 64
+    codes_max: int = 64
+
+
+@dataclass(slots=True, kw_only=True)
+class DecodeCounts:
+    """What became of messages and items; messages = decoded + quarantined.
+
+    Parameters
+    ----------
+    decoded, quarantined
+        Messages with at least one usable item, and without.
+    accepted, duplicated, refused_items, alive
+        Items: rows given on, known already, refused, signs of life. They add up to ``items``.
+    lost
+        Change in the number of items missing by the devices' own numbering; negative when one
+        arrives after all.
+    """
+
+    messages: int = 0
+    decoded: int = 0
+    quarantined: int = 0
+    items: int = 0
+    accepted: int = 0
+    duplicated: int = 0
+    lost: int = 0
+    late: int = 0
+    clock_wrong: int = 0
+    bad_values: int = 0
+    unknown_channels: int = 0
+    refused_items: int = 0
+    alive: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts by name."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """Result of one call: rows in order of arrival, one batch a kind."""
+
+    batches: tuple[ReadingBatch, ...]
+    refusals: tuple[Refusal, ...]
+    counts: DecodeCounts
+
+
+class _Device(msgspec.Struct):
+    """What the decoder remembers of one device."""
+
+    clock: Clock = msgspec.field(default_factory=Clock)
+    sequence: Sequence = msgspec.field(default_factory=Sequence)
+    ordinal: int = 0
+    boot: str = ""
+    extras: list[str] = msgspec.field(default_factory=list)
+
+
+class _State(msgspec.Struct):
+    version: int
+    devices: dict[str, _Device]
+    vocabulary: list[str]
+
+
+class _ItemError(Exception):
+    def __init__(self, reason: RefusalReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where an item came from."""
+
+    equipment: Equipment
+    kind: Kind
+    slot: int
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """The message an item came in."""
+
+    message: Message
+    position: int
+    index: int
+
+
+@dataclass(slots=True)
+class _Item:
+    """One item with its head read."""
+
+    raw: dict[str, Any]
+    source: _Source
+    device: _Device
+    ts_ns: int | None
+    seq: int
+    boot: str
+    flags: int = 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """Output of one call under construction."""
+
+    builders: dict[Kind, RowBuilder] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    counts: DecodeCounts = field(default_factory=DecodeCounts)
+
+    def builder(self, kind: Kind) -> RowBuilder:
+        found = self.builders.get(kind)
+        if found is None:
+            found = self.builders[kind] = RowBuilder(kind)
+        return found
+
+
+class Decoder:
+    """Turns frames into batches; remembers per device clock, numbering and boot.
+
+    Parameters
+    ----------
+    fleet
+        Who may speak.
+    """
+
+    def __init__(self, fleet: Fleet, limits: DecodeLimits | None = None) -> None:
+        self._limits = limits or DecodeLimits()
+        self._devices: dict[str, _Device] = {}
+        self._vocabulary = Vocabulary()
+        self._fleet = fleet
+
+    def set_fleet(self, fleet: Fleet) -> None:
+        """Take over a changed registry; what is remembered of devices stays."""
+        self._fleet = fleet
+
+    def snapshot(self) -> bytes:
+        """Everything remembered, as bytes."""
+        return msgspec.msgpack.encode(
+            _State(_SNAPSHOT_VERSION, self._devices, self._vocabulary.texts)
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Continue from a snapshot.
+
+        Raises
+        ------
+        ValueError
+            If the snapshot is of another version.
+        """
+        state = msgspec.msgpack.decode(data, type=_State)
+        if state.version != _SNAPSHOT_VERSION:
+            raise ValueError(f"decoder snapshot of version {state.version}")
+        self._devices = state.devices
+        indices = {text: index for index, text in enumerate(state.vocabulary)}
+        self._vocabulary = Vocabulary(state.vocabulary, indices)
+
+    def decode(self, frames: SequenceOf[Frame]) -> Decoded:
+        """Decode the messages of frames; a device's fault never reaches another device."""
+        work = _Work()
+        # The one loop over readings in Python: everything behind it works on columns.
+        for frame in frames:
+            for index, message in enumerate(frame.messages):
+                self._message(_Arrived(message, frame.position, index), work)
+        batches = tuple(
+            builder.batch(self._fleet.ids[kind], self._vocabulary)
+            for kind, builder in work.builders.items()
+            if builder.rows
+        )
+        return Decoded(batches=batches, refusals=tuple(work.refusals), counts=work.counts)
+
+    def _message(self, arrived: _Arrived, work: _Work) -> None:
+        counts = work.counts
+        counts.messages += 1
+        usable = counts.accepted + counts.duplicated + counts.alive
+        try:
+            raw_items, source_of = self._open(arrived.message)
+        except MalformedPayloadError as error:
+            _refuse(work, arrived, -1, error.reason, error.detail)
+        else:
+            counts.items += len(raw_items)
+            self._items(raw_items, source_of, arrived, work)
+        if counts.accepted + counts.duplicated + counts.alive > usable:
+            counts.decoded += 1
+        else:
+            counts.quarantined += 1
+
+    def _open(self, message: Message) -> tuple[list[Any], Callable[[dict[str, Any]], _Source]]:
+        """Raw items of a message, and how to find the source of each."""
+        topic = topics.parse(message.topic)
+        if topic is None:
+            raise MalformedPayloadError(
+                RefusalReason.BAD_TOPIC, "the topic is none of contract version 1"
+            )
+        if isinstance(topic, topics.GatewayTopic):
+            raw_items = items_of(message, self._limits.gateway_bytes_max)
+            return raw_items, lambda raw: self._gateway_source(topic.gateway_id, raw)
+        try:
+            source = self._source(topic.kind, topic.equipment_id, topic.stream)
+        except _ItemError as error:
+            raise MalformedPayloadError(error.reason, error.detail) from error
+        return items_of(message, self._limits.device_bytes_max), lambda _raw: source
+
+    def _items(
+        self,
+        raw_items: list[Any],
+        source_of: Callable[[dict[str, Any]], _Source],
+        arrived: _Arrived,
+        work: _Work,
+    ) -> None:
+        heads: list[tuple[int, _Item]] = []
+        for number, raw in enumerate(raw_items):
+            try:
+                heads.append((number, self._head(raw, source_of)))
+            except _ItemError as error:
+                work.counts.refused_items += 1
+                _refuse(work, arrived, number, error.reason, error.detail)
+        newest_ts = {id(item.device): item.ts_ns for _, item in heads}
+        for number, item in heads:
+            try:
+                self._item(item, newest_ts[id(item.device)], arrived, work)
+            except _ItemError as error:
+                work.counts.refused_items += 1
+                _refuse(work, arrived, number, error.reason, error.detail)
+
+    def _source(self, kind: Kind, equipment_id: str, stream: Stream) -> _Source:
+        place = self._fleet.slots.get(equipment_id)
+        if place is None:
+            raise _ItemError(
+                RefusalReason.UNKNOWN_EQUIPMENT, f"{equipment_id} is not in the registry"
+            )
+        known_kind, slot = place
+        if known_kind is not kind:
+            raise _ItemError(
+                RefusalReason.WRONG_KIND, f"{equipment_id} is a {known_kind}, not a {kind}"
+            )
+        return _Source(self._fleet.devices[kind][slot], kind, slot, stream)
+
+    def _gateway_source(self, gateway_id: str, raw: dict[str, Any]) -> _Source:
+        words = [raw.get("kind"), raw.get("id"), raw.get("stream")]
+        topic = topics.parse("/".join([topics.ROOT, *map(str, words)]))
+        if not isinstance(topic, topics.DeviceTopic):
+            raise _ItemError(RefusalReason.BAD_ITEM, "the item has no usable kind, id and stream")
+        equipment_id = topic.equipment_id
+        source = self._source(topic.kind, equipment_id, topic.stream)
+        if source.equipment.gateway_id != gateway_id:
+            raise _ItemError(
+                RefusalReason.FOREIGN_ID,
+                f"the registry does not name {gateway_id} as gateway of {equipment_id}",
+            )
+        return source
+
+    def _head(self, raw: Any, source_of: Callable[[dict[str, Any]], _Source]) -> _Item:  # noqa: ANN401 - JSON
+        if not isinstance(raw, dict):
+            raise _ItemError(RefusalReason.BAD_ITEM, "an item is a JSON object")
+        source = source_of(raw)
+        device = self._devices.get(source.equipment.id)
+        if device is None:
+            device = self._devices[source.equipment.id] = _Device()
+        ts_ns, flags = _time(raw.get("ts"))
+        return _Item(
+            raw, source, device, ts_ns, _seq(raw.get("seq")), _boot(raw.get("boot")), flags
+        )
+
+    def _item(self, item: _Item, newest_ts_ns: int | None, arrived: _Arrived, work: _Work) -> None:
+        """Check, de-duplicate, place in time and add the rows of one item."""
+        alive = item.source.stream is Stream.ALIVE
+        online = _online(item.raw) if alive else ONLINE_UNSAID
+        codes = () if alive else self._codes(item)
+        if not alive and not codes and not isinstance(item.raw.get("v"), dict):
+            raise _ItemError(RefusalReason.NO_CONTENT, "the item has neither v nor a code")
+        if online != 0 and self._duplicate(item, work):
+            work.counts.duplicated += 1
+            return
+        event_time_ns = self._place(item, online, newest_ts_ns, arrived.message, work)
+        builder = work.builder(item.source.kind)
+        if alive:
+            work.counts.alive += 1
+            self._row(builder, item, event_time_ns, arrived, online=online)
+            return
+        work.counts.accepted += 1
+        self._rows(builder, item, event_time_ns, codes, arrived, work)
+
+    def _duplicate(self, item: _Item, work: _Work) -> bool:
+        sequence = item.device.sequence
+        if item.seq < 0 and item.ts_ns is None:
+            # Without number and time nothing tells a repetition from a repeated state.
+            return False
+        lost = sequence.lost
+        if item.seq >= 0 and item.boot:
+            arrival = sequence.numbered(item.boot, item.seq)
+        else:
+            arrival = sequence.keyed(_key(item), item.seq)
+        work.counts.lost += sequence.lost - lost
+        return arrival is Arrival.DUPLICATE
+
+    def _place(
+        self,
+        item: _Item,
+        online: int,
+        newest_ts_ns: int | None,
+        message: Message,
+        work: _Work,
+    ) -> int:
+        """Event time of an item; its flags go into ``item.flags``."""
+        received_at_ns = message.received_at_ns
+        if message.retain:
+            item.flags |= Quality.RETAINED | Quality.LATE
+            work.counts.late += 1
+            return received_at_ns if item.ts_ns is None else item.ts_ns
+        if online == 0:
+            # A last will was written at connect: its own time says nothing about now.
+            return received_at_ns
+        event_time_ns, flags = judge(
+            item.device.clock, item.ts_ns, received_at_ns, item.seq, item.boot
+        )
+        item.flags |= flags
+        work.counts.late += bool(flags & Quality.LATE)
+        if flags & Quality.CLOCK_WRONG:
+            work.counts.clock_wrong += 1
+            event_time_ns -= _behind_newest(item.ts_ns, newest_ts_ns)
+        if item.boot and item.boot != item.device.boot:
+            item.flags |= Quality.REBOOTED if item.device.boot else 0
+            item.device.boot = item.boot
+        return event_time_ns
+
+    def _codes(self, item: _Item) -> tuple[str, ...]:
+        """Keys ``dialect:code`` of an item."""
+        raw = item.raw
+        if "code" not in raw and "codes" not in raw:
+            return ()
+        codes = raw["codes"] if "codes" in raw else [raw["code"]]
+        if not isinstance(codes, list) or len(codes) > self._limits.codes_max:
+            raise _ItemError(RefusalReason.BAD_ITEM, "codes is a list of at most 64 codes")
+        if not isinstance(raw.get("active", True), bool | int):
+            raise _ItemError(RefusalReason.BAD_ITEM, "active is true or false")
+        dialect = raw.get("dialect") or item.source.equipment.dialect or DEFAULT_DIALECT
+        if not isinstance(dialect, str) or len(dialect) > LABEL_CHARACTERS_MAX:
+            raise _ItemError(RefusalReason.BAD_ITEM, "dialect is a short text")
+        return tuple(f"{dialect}:{_code(code)}" for code in codes)
+
+    def _rows(
+        self,
+        builder: RowBuilder,
+        item: _Item,
+        event_time_ns: int,
+        codes: tuple[str, ...],
+        arrived: _Arrived,
+        work: _Work,
+    ) -> None:
+        """Add one row, or one a code; the values stand in the first."""
+        values = item.raw.get("v")
+        flags = 0
+        if isinstance(values, dict):
+            flags, bad, strangers = builder.read(
+                values, self._vocabulary, item.device.extras, self._limits.extras_max
+            )
+            work.counts.bad_values += bad
+            work.counts.unknown_channels += strangers
+        item.flags |= flags
+        active = int(bool(item.raw.get("active", True)))
+        for key in codes or ("",):
+            _apply_code(builder, key, active)
+            index = self._vocabulary.index(key) if key else NO_CODE
+            code = NO_CODE if index is None else index
+            self._row(builder, item, event_time_ns, arrived, code=code, active=active)
+            item.flags &= ~(Quality.CLOCK_STEP | Quality.REBOOTED)
+
+    def _row(
+        self,
+        builder: RowBuilder,
+        item: _Item,
+        event_time_ns: int,
+        arrived: _Arrived,
+        *,
+        code: int = NO_CODE,
+        active: int = 1,
+        online: int = ONLINE_UNSAID,
+    ) -> None:
+        item.device.ordinal += 1
+        builder.rows.append(
+            (
+                item.source.slot,
+                event_time_ns,
+                arrived.message.received_at_ns,
+                arrived.position,
+                item.device.ordinal,
+                item.seq,
+                item.source.stream,
+                item.flags,
+                code,
+                active,
+                online,
+            )
+        )
+
+
+def _refuse(work: _Work, arrived: _Arrived, item: int, reason: RefusalReason, detail: str) -> None:
+    message = arrived.message
+    work.refusals.append(
+        Refusal(
+            reason=reason,
+            position=arrived.position,
+            index=arrived.index,
+            item=item,
+            topic=message.topic,
+            sender=topics.sender(message.topic),
+            payload=message.payload,
+            received_at_ns=message.received_at_ns,
+            detail=detail,
+        )
+    )
+
+
+def _time(raw: Any) -> tuple[int | None, int]:  # noqa: ANN401 - JSON
+    """Device time of an item, ``None`` when absent or unreadable, with flags."""
+    if isinstance(raw, str):
+        try:
+            ts_ns = from_iso(raw)
+        except (ValueError, OverflowError):
+            return None, 0
+        return ts_ns, 0 if _has_offset(raw) else Quality.NO_ZONE
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        ts_ns = raw * NS_PER_MS
+        return (ts_ns, 0) if abs(ts_ns) < _TIME_MAX_NS else (None, 0)
+    return None, 0
+
+
+def _has_offset(text: str) -> bool:
+    return text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]
+
+
+def _seq(raw: Any) -> int:  # noqa: ANN401 - JSON
+    usable = isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < _SEQ_MAX
+    return raw if usable else NO_SEQ
+
+
+def _boot(raw: Any) -> str:  # noqa: ANN401 - JSON
+    if isinstance(raw, str | int) and not isinstance(raw, bool):
+        return str(raw)[:LABEL_CHARACTERS_MAX]
+    return ""
+
+
+def _online(raw: dict[str, Any]) -> int:
+    online = raw.get("online")
+    if online not in (0, 1) or not isinstance(online, bool | int):
+        raise _ItemError(RefusalReason.BAD_ITEM, "alive needs online true or false")
+    return int(online)
+
+
+def _code(raw: Any) -> str:  # noqa: ANN401 - JSON
+    usable = isinstance(raw, str | int) and not isinstance(raw, bool)
+    if not usable or not 0 < len(str(raw)) <= LABEL_CHARACTERS_MAX:
+        raise _ItemError(RefusalReason.BAD_ITEM, "a code is a short text or a number")
+    return code_text(raw)
+
+
+def _key(item: _Item) -> int:
+    """Digest that identifies an item without a boot: seq and time, else stream, time, content."""
+    if item.seq >= 0:
+        content = f"{item.seq}|{item.ts_ns}".encode()
+    else:
+        content = b"%d|" % item.source.stream + msgspec.json.encode(item.raw)
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+
+
+def _behind_newest(ts_ns: int | None, newest_ts_ns: int | None) -> int:
+    """How far before the newest item of its message an item was sampled, when that is sane.
+
+    The items of an array share a received time; with a wrong clock their spacing still holds.
+    """
+    if ts_ns is None or newest_ts_ns is None:
+        return 0
+    behind_ns = newest_ts_ns - ts_ns
+    return behind_ns if 0 < behind_ns < _SPREAD_MAX_NS else 0
+
+
+def _apply_code(builder: RowBuilder, key: str, active: int) -> None:
+    """Give the coming row the channel value that a code means."""
+    code = CODES.get(key)
+    if code is None:
+        return
+    effect = code.sets if active else code.restores
+    if effect is not None and effect[0] in COLUMNS[builder.kind]:
+        builder.set(*effect)
+    if key == RETURNED_TO_AUTOMATIC and active and builder.kind is Kind.LIFT:
+        builder.set("mains_power", 1)

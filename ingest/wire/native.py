@@ -1,0 +1,96 @@
+"""Native JSON of contract.md: bytes to raw items, without judging what the items say."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from domain.errors import EquipwatchError
+from domain.refusals import RefusalReason
+
+ITEMS_MAX = 500
+"""Items of one message."""
+
+DEPTH_MAX = 8
+"""Nesting of one payload; the contract's deepest legal one is 3."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass
+class MalformedPayloadError(EquipwatchError):
+    """A payload that no item can be taken from.
+
+    Parameters
+    ----------
+    detail
+        What exactly was wrong, in one sentence for the device's maker.
+    """
+
+    reason: RefusalReason
+    detail: str
+
+    def __str__(self) -> str:
+        """Reason and detail."""
+        return f"{self.reason}: {self.detail}"
+
+
+def items(payload: bytes, size_max: int) -> list[Any]:
+    """Items of a payload in the order of sampling; they may be anything that JSON holds.
+
+    Raises
+    ------
+    MalformedPayloadError
+        For any bytes that are no JSON object or array within the limits; nothing else is raised.
+    """
+    if len(payload) > size_max:
+        raise MalformedPayloadError(
+            RefusalReason.TOO_LARGE, f"{len(payload)} bytes, at most {size_max} are allowed"
+        )
+    value = _parse(payload)
+    found = value if isinstance(value, list) else [value]
+    if not found:
+        raise MalformedPayloadError(RefusalReason.NO_CONTENT, "the array is empty")
+    if len(found) > ITEMS_MAX:
+        raise MalformedPayloadError(
+            RefusalReason.TOO_MANY_ITEMS, f"{len(found)} items, at most {ITEMS_MAX} are allowed"
+        )
+    return found
+
+
+def _parse(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
+    try:
+        return _decode(payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _parse_tolerantly(payload)
+
+
+def _parse_tolerantly(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
+    """Read what a strict parser refuses but devices send: NaN, Infinity, a byte order mark."""
+    try:
+        text = payload.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedPayloadError(
+            RefusalReason.NOT_UTF8, f"byte {error.start} is not UTF-8"
+        ) from error
+    if _depth(text) > DEPTH_MAX:
+        raise MalformedPayloadError(
+            RefusalReason.TOO_DEEP, f"nested deeper than {DEPTH_MAX} levels"
+        )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedPayloadError(RefusalReason.NOT_JSON, str(error)) from error
+
+
+def _depth(text: str) -> int:
+    """Deepest nesting, brackets within strings included: an upper bound is enough here."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
