@@ -1,0 +1,123 @@
+"""What a detector is: a pure judgement over rows, and words for what it saw.
+
+The bank owns time: it keeps the hold timers (`detectors.stages.Stages`) of every staged detector and
+builds findings. A detector says what stands, how long it must stand, and on what evidence.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from detectors.codes import ActiveCodes
+from detectors.current import Bools, Current, Devices, Floats, Ints, Rows
+from detectors.lift_history import LiftHistory
+from domain.channels import COLUMNS
+from domain.equipment import Fleet, Kind
+from domain.findings import Evidence, Phase
+from domain.incidents import IncidentKind, Level
+from domain.instants import seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """State of one kind that detectors share and never change.
+
+    Parameters
+    ----------
+    history
+        For lifts only; other kinds have an empty one.
+    """
+
+    current: Current
+    codes: ActiveCodes
+    history: LiftHistory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What holds for m devices from a row on; see `Stages.update`."""
+
+    standing: Bools
+    hold_ns: Ints
+    over: Bools
+    over_hold_ns: Ints
+    known: Bools
+    onset_ns: Ints | None = None
+
+
+class Staged(Protocol):
+    """A detector whose conditions must stand for a while."""
+
+    @property
+    def name(self) -> str:
+        """Name in findings and settings."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds of equipment that it judges."""
+
+    @property
+    def incident(self) -> IncidentKind:
+        """Kind of incident that it claims."""
+
+    def grow(self, fleet: Fleet, kind: Kind) -> None:
+        """Read the ratings of a possibly larger fleet."""
+
+    def judge(self, rows: Rows, context: Context) -> Judgement:
+        """Judge the devices of a round after their rows were taken in."""
+
+    def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
+        """Observations behind the present judgement of one device."""
+
+    def end_reason(self, device: int, context: Context) -> str:
+        """Why the condition of one device is over, as a stable word."""
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of state arrays of its own, for snapshots; empty for most."""
+
+    def times(self) -> tuple[str, ...]:
+        """Names of those that hold event times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A finding before it has names: one device of one round.
+
+    Parameters
+    ----------
+    row
+        Index into the round.
+    """
+
+    row: int
+    detector: str
+    kind: IncidentKind
+    level: Level
+    phase: Phase
+    onset_ns: int
+    late: bool = False
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+
+
+def holds(m: int, advisory_s: float, suspected_s: float, confirmed_s: float) -> Ints:
+    """Hold times of m devices that all have the same."""
+    row = [seconds(advisory_s), seconds(suspected_s), seconds(confirmed_s)]
+    return np.broadcast_to(np.array(row, dtype=np.int64), (m, 3))
+
+
+def same(m: int, hold_s: float) -> Ints:
+    """One duration for m devices."""
+    return np.full(m, seconds(hold_s), dtype=np.int64)
+
+
+def levels(advisory: Bools, suspected: Bools, confirmed: Bools) -> Bools:
+    """Conditions of the three levels side by side, bool[m, 3]."""
+    return np.stack([advisory, suspected, confirmed], axis=1)
+
+
+def column(context: Context, device: Devices, name: str) -> Floats:
+    """Current values of one channel for devices, NaN = unknown."""
+    values: Floats = context.current.values[device, COLUMNS[context.current.kind][name]]
+    return values

@@ -1,0 +1,159 @@
+r"""Crane overload: the plateau of the hook load against the chart at this radius, or the rated load.
+
+The median of the last three samples takes away single spikes; the hold takes away the dynamic factor
+at lift-off (1.05-1.3 for less than a second). Slower than one sample in two seconds the hold alone
+decides. It fails when the load cell drifts or is stuck, and beyond the chart's last radius, where
+the last capacity is used.
+
+Usual practice (GB/T 12602, inspectors' figures): alarm between 100 and 110 % of the rated load; the
+combined error of a limiter is 5 %, hence 1.05 here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.base import Context, Judgement, column, levels, same
+from detectors.current import Devices, Floats, Ints, Rows, grown
+from domain.channels import COLUMNS
+from domain.equipment import Fleet, Kind
+from domain.findings import Evidence
+from domain.incidents import IncidentKind
+from domain.instants import seconds
+
+_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CraneOverloadParameters:
+    """Parameters of the overload rule; ratios of hook load to capacity."""
+
+    overload_ratio: float = 1.05
+    hold_s: float = 1.2
+    slow_interval_s: float = 2.0
+    over_ratio: float = 0.9
+    over_hold_s: float = 2.0
+
+
+class CraneOverload:
+    """Overload of n cranes; keeps the last three samples of each."""
+
+    name = "crane_overload"
+    kinds = (Kind.CRANE,)
+    incident = IncidentKind.OVERLOAD
+
+    def __init__(self, parameters: CraneOverloadParameters) -> None:
+        self._p = parameters
+        self.sample_t: Floats = np.empty((0, _SAMPLES))
+        self.sample_ns: Ints = np.empty((0, _SAMPLES), dtype=np.int64)
+        self._rated_t: Floats = np.empty(0)
+        self._charts: list[tuple[Floats, Floats] | None] = []
+
+    def grow(self, fleet: Fleet, kind: Kind) -> None:
+        """Read rated loads and load charts."""
+        members = fleet.members(kind)
+        self._rated_t = fleet.rating(kind, "rated_load_t")
+        self._charts = [_chart(equipment.load_chart) for equipment in members]
+        self.sample_t = grown(self.sample_t, len(members), np.nan)
+        self.sample_ns = grown(self.sample_ns, len(members), 0)
+
+    def arrays(self) -> tuple[str, ...]:
+        """Samples of the median."""
+        return ("sample_t", "sample_ns")
+
+    def times(self) -> tuple[str, ...]:
+        """Times of the samples."""
+        return ("sample_ns",)
+
+    def judge(self, rows: Rows, context: Context) -> Judgement:
+        """See `detectors.base.Staged`."""
+        p, m = self._p, len(rows.device)
+        self._remember(rows)
+        load = self._load_t(rows.device)
+        capacity = self.capacity_t(rows.device, column(context, rows.device, "radius_m"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = load / capacity
+        over_load = ratio > p.overload_ratio
+        none = np.zeros(m, dtype=np.bool_)
+        hold_ns = np.zeros((m, 3), dtype=np.int64)
+        hold_ns[:, 2] = seconds(p.hold_s)
+        present = column(context, rows.device, "hook_load_t")
+        return Judgement(
+            standing=levels(none, none, over_load),
+            hold_ns=hold_ns,
+            over=ratio < p.over_ratio,
+            over_hold_ns=same(m, p.over_hold_s),
+            known=context.current.known[rows.device] & ~np.isnan(present) & ~np.isnan(ratio),
+            onset_ns=self._plateau_ns(rows, capacity),
+        )
+
+    def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
+        """See `detectors.base.Staged`."""
+        del event_ns
+        one = np.array([device], dtype=np.int32)
+        radius = column(context, one, "radius_m")
+        load, capacity = self._load_t(one)[0], self.capacity_t(one, radius)[0]
+        return (
+            Evidence(name="hook_load_t", value=float(load), unit="t"),
+            Evidence(name="capacity_t", value=float(capacity), unit="t"),
+            Evidence(name="load_ratio", value=float(load / capacity)),
+            Evidence(
+                name="radius_m",
+                value=None if np.isnan(radius[0]) else float(radius[0]),
+                unit="m",
+            ),
+        )
+
+    def end_reason(self, device: int, context: Context) -> str:
+        """See `detectors.base.Staged`."""
+        del device, context
+        return "load_normal"
+
+    def capacity_t(self, device: Devices, radius_m: Floats) -> Floats:
+        """Capacity [t] of cranes at their radius; the rated load without chart or radius."""
+        capacity = self._rated_t[device].copy()
+        # A crane with a chart interpolates in its own table; few rows of a round have one.
+        for row, slot in enumerate(device):
+            chart = self._charts[slot]
+            if chart is None:
+                continue
+            at_radius = float(np.interp(radius_m[row], *chart))
+            if not np.isnan(at_radius):
+                capacity[row] = at_radius
+            elif np.isnan(capacity[row]):
+                capacity[row] = chart[1].max()
+        return capacity
+
+    def _remember(self, rows: Rows) -> None:
+        load = rows.reported[:, COLUMNS[Kind.CRANE]["hook_load_t"]]
+        fresh = ~np.isnan(load) & (rows.event_ns >= self.sample_ns[rows.device, -1])
+        device = rows.device[fresh]
+        self.sample_t[device, :-1] = self.sample_t[device, 1:]
+        self.sample_ns[device, :-1] = self.sample_ns[device, 1:]
+        self.sample_t[device, -1] = load[fresh]
+        self.sample_ns[device, -1] = rows.event_ns[fresh]
+
+    def _load_t(self, device: Devices) -> Floats:
+        """Median of the last three samples, or the last one when samples are slow."""
+        samples = self.sample_t[device]
+        middle = np.sort(samples, axis=1)[:, 1]
+        interval = self.sample_ns[device, -1] - self.sample_ns[device, -2]
+        slow = (interval >= seconds(self._p.slow_interval_s)) | np.isnan(samples).any(axis=1)
+        return np.where(slow, samples[:, -1], middle)
+
+    def _plateau_ns(self, rows: Rows, capacity: Floats) -> Ints:
+        """First of the remembered samples from which on all exceed the limit, else the row."""
+        limit = self._p.overload_ratio * capacity
+        exceeds = self.sample_t[rows.device] > limit[:, None]
+        last, middle, first = exceeds[:, 2], exceeds[:, 1], exceeds[:, 0]
+        times = self.sample_ns[rows.device]
+        recent = np.where(first & middle & last, times[:, 0], times[:, 1])
+        onset = np.where(middle & last, recent, times[:, 2])
+        return np.where(last, onset, rows.event_ns)
+
+
+def _chart(points: tuple[tuple[float, float], ...]) -> tuple[Floats, Floats] | None:
+    if not points:
+        return None
+    radius_m, capacity_t = np.array(points, dtype=np.float64).T
+    return radius_m, capacity_t

@@ -1,0 +1,176 @@
+"""What is known of every device of one kind right now: the state that all detectors read."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.channels import CHANNELS
+from domain.equipment import Kind
+from domain.instants import seconds
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Devices = NDArray[np.int32]
+Array = TypeVar("Array", bound=np.ndarray[Any, Any])
+
+NEVER = 0
+"""Instant of what has not happened."""
+
+STALE_INTERVALS = 3
+STALE_MIN_S = 60.0
+STALE_MAX_S = 900.0
+"""Contract: values hold for three reporting intervals, at least 60 s and at most 15 min."""
+
+DEFAULT_INTERVAL_S = {Kind.LIFT: 60.0, Kind.BOILER: 20.0, Kind.CRANE: 20.0}
+"""Reporting interval of devices whose registry row names none (ours); other kinds 60 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """One round: at most one row of each device; m rows.
+
+    Parameters
+    ----------
+    device
+        int32[m], all different.
+    event_ns, received_ns, position
+        int64[m].
+    late
+        bool[m]: history, which starts and ends conditions but lets nothing fire.
+    before, reported
+        float64[m, c]: what was known before the row, and what the row itself reports.
+    code, active
+        int32[m] index of the code in the bank's table or -1; bool[m].
+    """
+
+    device: Devices
+    event_ns: Ints
+    received_ns: Ints
+    position: Ints
+    late: Bools
+    before: Floats
+    reported: Floats
+    code: NDArray[np.int32]
+    active: Bools
+    clock_wrong: Bools
+    live: Bools
+
+
+class Current:
+    """Carried-forward values of n devices, c channels.
+
+    Parameters
+    ----------
+    kind
+        Kind of all devices.
+
+    Attributes
+    ----------
+    values
+        float64[n, c], NaN = unknown.
+    reported_ns
+        int64[n, c], event time of the last report of a channel.
+    changed_ns
+        int64[n, c], event time at which the value last became another one.
+    last_event_ns, last_received_ns
+        int64[n], of the newest row; together they are the device's event clock.
+    heard_ns
+        int64[n], received time of the last sign of life, `NEVER` when there was none.
+    known
+        bool[n], values are within their stale limit and the device is not offline.
+    late_ns
+        int64[n], received time of late rows not yet judged, `NEVER` when there are none.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        channels = len(CHANNELS[kind])
+        self.kind = kind
+        self.values: Floats = np.empty((0, channels))
+        self.reported_ns: Ints = np.empty((0, channels), dtype=np.int64)
+        self.changed_ns: Ints = np.empty((0, channels), dtype=np.int64)
+        self.last_event_ns: Ints = np.empty(0, dtype=np.int64)
+        self.last_received_ns: Ints = np.empty(0, dtype=np.int64)
+        self.heard_ns: Ints = np.empty(0, dtype=np.int64)
+        self.late_ns: Ints = np.empty(0, dtype=np.int64)
+        self.known: Bools = np.empty(0, dtype=np.bool_)
+        self.limit_ns: Ints = np.empty(0, dtype=np.int64)
+
+    def grow(self, intervals_s: Floats) -> None:
+        """Take over reporting intervals [s] of a possibly larger fleet; NaN = not registered."""
+        n = len(intervals_s)
+        default = DEFAULT_INTERVAL_S.get(self.kind, 60.0)
+        limit_s = np.where(np.isnan(intervals_s), default, intervals_s) * STALE_INTERVALS
+        self.limit_ns = (np.clip(limit_s, STALE_MIN_S, STALE_MAX_S) * seconds(1)).astype(np.int64)
+        self.values = grown(self.values, n, np.nan)
+        for name in self.times():
+            setattr(self, name, grown(getattr(self, name), n, NEVER))
+        self.known = grown(self.known, n, 0)
+
+    def times(self) -> tuple[str, ...]:
+        """Names of the arrays that hold instants."""
+        return (
+            "reported_ns",
+            "changed_ns",
+            "last_event_ns",
+            "last_received_ns",
+            "heard_ns",
+            "late_ns",
+        )
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        return (*self.times(), "values", "known")
+
+    def clock_ns(self, device: Devices, now_ns: int) -> Ints:
+        """Event time of devices at a received time: their last row's, and what has passed since."""
+        return self.last_event_ns[device] + (now_ns - self.last_received_ns[device])
+
+    def stale_at_ns(self, device: Devices) -> Ints:
+        """Received time at which devices become unknown without a further sign of life."""
+        return self.heard_ns[device] + self.limit_ns[device]
+
+    def forget(self, device: Devices) -> None:
+        """Make every channel of devices unknown."""
+        self.values[device] = np.nan
+        self.known[device] = False
+
+    def skip(self, gap_ns: int) -> None:
+        """Leave a time in which we were away out of silence and holds."""
+        for name in ("last_received_ns", "heard_ns", "late_ns"):
+            array = getattr(self, name)
+            array[array != NEVER] += gap_ns
+
+    def shift(self, device: Devices, by_ns: Ints) -> None:
+        """Move event times of devices whose clock was judged anew."""
+        for name in ("reported_ns", "changed_ns", "last_event_ns"):
+            array = getattr(self, name)
+            move = by_ns[:, None] if array.ndim > 1 else by_ns
+            array[device] += np.where(array[device] != NEVER, move, 0)
+
+    def apply(self, rows: Rows, unknown: Bools) -> None:
+        """Take in what rows report: per channel the newest event time wins."""
+        device, event = rows.device, rows.event_ns[:, None]
+        newer = event >= self.reported_ns[device]
+        says = (~np.isnan(rows.reported) | unknown) & newer
+        old = self.values[device]
+        new = np.where(says, rows.reported, old)
+        changed = says & (new != old) & ~(np.isnan(new) & np.isnan(old))
+        self.values[device] = new
+        self.reported_ns[device] = np.where(says, event, self.reported_ns[device])
+        self.changed_ns[device] = np.where(changed, event, self.changed_ns[device])
+        ahead = rows.event_ns >= self.last_event_ns[device]
+        self.last_event_ns[device] = np.where(ahead, rows.event_ns, self.last_event_ns[device])
+        received = np.where(ahead, rows.received_ns, self.last_received_ns[device])
+        self.last_received_ns[device] = received
+
+
+def grown(array: Array, n: int, fill: float) -> Array:
+    """Array with n rows: the old ones first, new ones filled."""
+    if len(array) >= n:
+        return array
+    larger = np.full((n, *array.shape[1:]), fill, dtype=array.dtype)
+    larger[: len(array)] = array
+    return cast("Array", larger)

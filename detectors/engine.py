@@ -1,0 +1,467 @@
+"""Everything that the bank keeps for one kind: shared state, detectors, timers, and due times."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import catalog, clock, silence
+from detectors.base import Context, Staged
+from detectors.codes import ActiveCodes, CodesParameters, code_of, is_alarm, table_index
+from detectors.current import NEVER, Current, Devices, Ints, Rows, grown
+from detectors.lift_history import LiftHistory
+from detectors.stages import FAR, LEVELS, Stages
+from domain.channels import CHANNELS, COLUMNS
+from domain.equipment import Fleet, Kind
+from domain.findings import Evidence, Finding, Phase
+from domain.incidents import IncidentKind, Level
+from domain.instants import seconds
+from domain.readings import Quality, ReadingBatch
+
+LATE_SETTLE_NS = seconds(5)
+"""Late data is judged when none came for this long (ours)."""
+
+_LIFT_EVIDENCE = ("car_position", "door_zone", "door_closed", "passenger_present", "car_status")
+
+
+class _Part(Protocol):
+    def arrays(self) -> tuple[str, ...]: ...
+
+    def times(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where in the journal something is judged, for m devices."""
+
+    device: Devices
+    event_ns: Ints
+    received_ns: Ints
+    position: Ints
+    late: bool
+
+
+class KindEngine:
+    """Detectors of one kind over n devices.
+
+    Attributes
+    ----------
+    due_ns
+        Received time before which a tick changes nothing.
+    """
+
+    def __init__(self, kind: Kind, overrides: Mapping[str, Mapping[str, float]]) -> None:
+        self._kind = kind
+        self._ids: tuple[str, ...] = ()
+        self._current = Current(kind)
+        self._codes = ActiveCodes(kind)
+        self._history = LiftHistory()
+        self._context = Context(self._current, self._codes, self._history)
+        self._silence = silence.Silence()
+        self._clocks = clock.Clocks()
+        self._codes_parameters: CodesParameters = catalog.parameters_of(
+            catalog.CODES_SETTINGS, overrides
+        )
+        self._staged: list[tuple[Staged, Stages]] = [
+            (detector, Stages())
+            for name, (_, makers) in catalog.STAGED.items()
+            for make in makers
+            if kind in (detector := make(catalog.parameters_of(name, overrides))).kinds
+        ]
+        self._due: Ints = np.empty(0, dtype=np.int64)
+        self._table_index: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self.due_ns = FAR
+
+    def grow(self, fleet: Fleet) -> None:
+        """Take over a possibly larger fleet."""
+        self._ids = fleet.ids[self._kind]
+        n = len(self._ids)
+        self._current.grow(fleet.rating(self._kind, "report_interval_s"))
+        self._codes.grow(n)
+        self._silence.grow(n)
+        self._clocks.grow(n)
+        if self._kind is Kind.LIFT:
+            self._history.grow(fleet)
+        for detector, stages in self._staged:
+            detector.grow(fleet, self._kind)
+            stages.grow(n)
+        self._due = grown(self._due, n, FAR)
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
+        """State by name, for a snapshot."""
+        for prefix, part in self._parts():
+            for name in part.arrays():
+                yield f"{prefix}/{name}", getattr(part, name)
+        yield "due", self._due
+
+    def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from saved arrays; devices that joined later keep their fresh state."""
+        for prefix, part in self._parts():
+            for name in part.arrays():
+                _overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
+        _overwrite(self._due, saved["due"])
+        self.due_ns = int(self._due.min(initial=FAR))
+
+    def skip(self, gap_ns: int) -> None:
+        """Leave out a time in which we were away."""
+        self._current.skip(gap_ns)
+        self._refresh_due(np.arange(len(self._ids), dtype=np.int32))
+
+    def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
+        """Take in one round."""
+        usable = selected[(batch.quality[selected] & Quality.RETAINED) == 0]
+        if not len(usable):
+            return []
+        rows = self._rows(batch, usable)
+        findings = self._before(batch, usable, rows)
+        self._apply(batch, usable, rows)
+        live = np.flatnonzero(~rows.late)
+        findings += self._elapse(_at(rows, live))
+        findings += self._direct(rows)
+        self._refresh_due(rows.device)
+        return findings
+
+    def tick(self, now_ns: int, position: int) -> list[Finding]:
+        """Let time pass for the devices that are due."""
+        device = np.flatnonzero(self._due <= now_ns).astype(np.int32)
+        findings = self._settle(device, now_ns, position, LATE_SETTLE_NS)
+        ready = device[self._current.late_ns[device] == NEVER]
+        findings += self._elapse(self._tick_at(ready, now_ns, position))
+        findings += self._fall_silent(ready, now_ns, position)
+        self._refresh_due(device)
+        return findings
+
+    def _before(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> list[Finding]:
+        """What the old state still has to say before rows are taken in."""
+        stepped = np.flatnonzero((batch.quality[usable] & Quality.CLOCK_STEP) != 0)
+        self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
+        live = np.flatnonzero(~rows.late)
+        pending = live[self._current.late_ns[rows.device[live]] != NEVER]
+        findings: list[Finding] = []
+        for row in pending:
+            at = (int(rows.received_ns[row]), int(rows.position[row]))
+            findings += self._settle(rows.device[[row]], *at, 0)
+        return findings + self._elapse(_at(rows, live))
+
+    def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> None:
+        current, device = self._current, rows.device
+        offline = batch.online[usable] == 0
+        current.forget(device[offline])
+        heard = ~offline
+        current.known[device[heard]] = True
+        current.heard_ns[device[heard]] = rows.received_ns[heard]
+        current.late_ns[device[rows.late]] = rows.received_ns[rows.late]
+        current.apply(rows, batch.unknown[usable])
+        self._codes.observe(rows)
+        if self._kind is Kind.LIFT:
+            self._history.observe(rows, current)
+        self._judge(rows)
+
+    def _judge(self, rows: Rows) -> None:
+        for detector, stages in self._staged:
+            judged = detector.judge(rows, self._context)
+            stages.update(
+                rows.device,
+                rows.event_ns,
+                standing=judged.standing,
+                hold_ns=judged.hold_ns,
+                over=judged.over,
+                over_hold_ns=judged.over_hold_ns,
+                known=judged.known,
+                onset_ns=judged.onset_ns,
+            )
+
+    def _elapse(self, at: _At) -> list[Finding]:
+        """Run hold timers up to the devices' event times."""
+        findings: list[Finding] = []
+        if not len(at.device):
+            return findings
+        for detector, stages in self._staged:
+            raised, ended = stages.elapse(at.device, at.event_ns)
+            findings += [self._raised(detector, stages, at, int(i)) for i in raised]
+            findings += [self._ended(detector, stages, at, int(i)) for i in ended]
+            stages.reset(at.device[ended])
+        return findings
+
+    def _raised(self, detector: Staged, stages: Stages, at: _At, i: int) -> Finding:
+        device = int(at.device[i])
+        return Finding(
+            detector=detector.name,
+            kind=detector.incident,
+            equipment_id=self._ids[device],
+            level=LEVELS[stages.level[device] - 1],
+            phase=Phase.RAISED,
+            onset_ns=int(stages.case_ns[device]),
+            detected_at_ns=int(at.received_ns[i]),
+            position=int(at.position[i]),
+            late=at.late,
+            evidence=detector.evidence(device, int(at.event_ns[i]), self._context),
+        )
+
+    def _ended(self, detector: Staged, stages: Stages, at: _At, i: int) -> Finding:
+        device = int(at.device[i])
+        return Finding(
+            detector=detector.name,
+            kind=detector.incident,
+            equipment_id=self._ids[device],
+            level=LEVELS[stages.level[device] - 1],
+            phase=Phase.ENDED,
+            onset_ns=int(stages.over_ns[device]),
+            detected_at_ns=int(at.received_ns[i]),
+            position=int(at.position[i]),
+            late=at.late,
+            reason=detector.end_reason(device, self._context),
+        )
+
+    def _settle(self, device: Devices, now_ns: int, position: int, quiet_ns: int) -> list[Finding]:
+        """Judge what still stands at the end of late data."""
+        late_ns = self._current.late_ns[device]
+        over = device[(late_ns != NEVER) & (now_ns - late_ns >= quiet_ns)]
+        m = len(over)
+        at = _At(
+            over,
+            self._current.last_event_ns[over],
+            np.full(m, now_ns),
+            np.full(m, position),
+            late=True,
+        )
+        findings = self._elapse(at)
+        self._current.late_ns[over] = NEVER
+        return findings
+
+    def _fall_silent(self, device: Devices, now_ns: int, position: int) -> list[Finding]:
+        current = self._current
+        silent = self._silence.fall_silent(device, current, now_ns)
+        stale = device[current.known[device] & (now_ns >= current.stale_at_ns(device))]
+        current.forget(stale)
+        if len(stale):
+            self._judge(self._no_report(stale, now_ns, position))
+        return [
+            self._finding(
+                silence.NAME,
+                IncidentKind.DEVICE_OFFLINE,
+                int(device[i]),
+                onset_ns=int(current.heard_ns[device[i]]),
+                detected_at_ns=now_ns,
+                position=position,
+                evidence=(
+                    Evidence(
+                        name="silent_s",
+                        value=(now_ns - int(current.heard_ns[device[i]])) / seconds(1),
+                        unit="s",
+                    ),
+                ),
+            )
+            for i in silent
+        ]
+
+    def _direct(self, rows: Rows) -> list[Finding]:
+        """Findings that need no timer: codes, alarms, clocks, devices heard again."""
+        findings = [self._code(rows, *found) for found in self._codes.faults(rows, self._current)]
+        findings += [
+            self._alarm(rows, row) for row in self._codes.alarms(rows, self._codes_parameters)
+        ]
+        begins, ends = self._clocks.observe(rows)
+        wrong = IncidentKind.CLOCK_WRONG
+        findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.RAISED) for i in begins]
+        findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.ENDED) for i in ends]
+        heard = np.flatnonzero(self._current.heard_ns[rows.device] == rows.received_ns)
+        back = heard[self._silence.heard(rows.device[heard])]
+        gone = IncidentKind.DEVICE_OFFLINE
+        return findings + [
+            self._at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back
+        ]
+
+    def _code(self, rows: Rows, row: int, kind: IncidentKind, begins: bool) -> Finding:
+        active = [c for c in self._codes.names(int(rows.device[row])) if c.kind is kind]
+        evidence = tuple(Evidence(name=code.key, value=code.en) for code in active)
+        phase = Phase.RAISED if begins else Phase.ENDED
+        return self._at_row(rows, row, "codes", kind, phase, evidence=evidence)
+
+    def _alarm(self, rows: Rows, row: int) -> Finding:
+        device = int(rows.device[row])
+        values = self._current.values[device]
+        columns = COLUMNS[self._kind]
+        state = tuple(
+            Evidence(
+                name=name,
+                value=None if np.isnan(values[columns[name]]) else float(values[columns[name]]),
+            )
+            for name in _LIFT_EVIDENCE
+            if name in columns and name != "car_position"
+        )
+        pressed = Evidence(name=code_of(int(rows.code[row])).key, value=True)
+        evidence = (pressed, *state)
+        kind = IncidentKind.ALARM_BUTTON
+        return self._at_row(rows, row, "codes", kind, Phase.RAISED, evidence)
+
+    def _at_row(
+        self,
+        rows: Rows,
+        row: int,
+        detector: str,
+        kind: IncidentKind,
+        phase: Phase,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Finding:
+        return self._finding(
+            detector,
+            kind,
+            int(rows.device[row]),
+            onset_ns=int(rows.event_ns[row]),
+            detected_at_ns=int(rows.received_ns[row]),
+            position=int(rows.position[row]),
+            phase=phase,
+            late=bool(rows.late[row]),
+            evidence=evidence,
+        )
+
+    def _finding(
+        self,
+        detector: str,
+        kind: IncidentKind,
+        device: int,
+        *,
+        onset_ns: int,
+        detected_at_ns: int,
+        position: int,
+        phase: Phase = Phase.RAISED,
+        late: bool = False,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Finding:
+        alarm = kind is IncidentKind.ALARM_BUTTON
+        return Finding(
+            detector=detector,
+            kind=kind,
+            equipment_id=self._ids[device],
+            level=Level.SUSPECTED if alarm else Level.ADVISORY,
+            phase=phase,
+            onset_ns=onset_ns,
+            detected_at_ns=detected_at_ns,
+            position=position,
+            late=late,
+            evidence=evidence,
+            reason=_END_REASONS[kind] if phase is Phase.ENDED else "",
+        )
+
+    def _rows(self, batch: ReadingBatch, usable: Ints) -> Rows:
+        quality, device = batch.quality[usable], batch.device[usable]
+        late = (quality & Quality.LATE) != 0
+        event_ns = batch.event_time_ns[usable]
+        code = self._known_codes(batch)[batch.code[usable]]
+        # Of old data only an alarm still matters: newer rows have said what is active now.
+        old = late & (event_ns < self._current.last_event_ns[device]) & ~is_alarm(code)
+        return Rows(
+            device=device,
+            event_ns=event_ns,
+            received_ns=batch.received_at_ns[usable],
+            position=batch.position[usable],
+            late=late,
+            before=self._current.values[device],
+            reported=batch.values[usable],
+            code=np.where(old, np.int32(-1), code),
+            active=batch.active[usable] == 1,
+            clock_wrong=(quality & Quality.CLOCK_WRONG) != 0,
+            live=~late & (batch.online[usable] != 0),
+        )
+
+    def _no_report(self, device: Devices, now_ns: int, position: int) -> Rows:
+        m = len(device)
+        none = np.zeros(m, dtype=np.bool_)
+        return Rows(
+            device=device,
+            event_ns=self._current.clock_ns(device, now_ns),
+            received_ns=np.full(m, now_ns),
+            position=np.full(m, position),
+            late=none,
+            before=self._current.values[device],
+            reported=np.full((m, len(CHANNELS[self._kind])), np.nan),
+            code=np.full(m, -1, dtype=np.int32),
+            active=none,
+            clock_wrong=none,
+            live=none,
+        )
+
+    def _known_codes(self, batch: ReadingBatch) -> NDArray[np.int32]:
+        """Table index by vocabulary index; the last entry stands for no code (index -1)."""
+        if len(self._table_index) != len(batch.vocabulary) + 1:
+            indices = [table_index(text) for text in batch.vocabulary]
+            self._table_index = np.array([*indices, -1], dtype=np.int32)
+        return self._table_index
+
+    def _shift(self, device: Devices, event_ns: Ints, received_ns: Ints) -> None:
+        """Move what is remembered onto the new time line of clocks that were judged anew."""
+        seen = self._current.last_event_ns[device] != NEVER
+        device, received_ns = device[seen], received_ns[seen]
+        elapsed = received_ns - self._current.last_received_ns[device]
+        by_ns = event_ns[seen] - (self._current.last_event_ns[device] + elapsed)
+        self._current.shift(device, by_ns)
+        for _, part in self._parts():
+            if part is self._current:
+                continue
+            for name in part.times():
+                array = getattr(part, name)
+                move = by_ns.reshape(-1, *[1] * (array.ndim - 1))
+                array[device] += np.where(array[device] != NEVER, move, 0)
+
+    def _refresh_due(self, device: Devices) -> None:
+        current = self._current
+        due = np.full(len(device), FAR)
+        for _, stages in self._staged:
+            due = np.minimum(due, stages.due_ns(device))
+        lag = current.last_received_ns[device] - current.last_event_ns[device]
+        due = np.where(due == FAR, FAR, due + np.where(due == FAR, 0, lag))
+        late_ns = current.late_ns[device]
+        due = np.where(late_ns == NEVER, due, late_ns + LATE_SETTLE_NS)
+        waits = (current.heard_ns[device] != NEVER) & (
+            current.known[device] | ~self._silence.claimed[device]
+        )
+        stale = np.where(waits, current.stale_at_ns(device), FAR)
+        self._due[device] = np.minimum(due, stale)
+        self.due_ns = int(self._due.min(initial=FAR))
+
+    def _tick_at(self, device: Devices, now_ns: int, position: int) -> _At:
+        m = len(device)
+        event_ns = self._current.clock_ns(device, now_ns)
+        return _At(device, event_ns, np.full(m, now_ns), np.full(m, position), late=False)
+
+    def _parts(self) -> list[tuple[str, "_Part"]]:
+        """Everything with arrays, by name."""
+        shared: list[tuple[str, _Part]] = [
+            ("current", self._current),
+            ("codes", self._codes),
+            ("history", self._history),
+            ("silence", self._silence),
+            ("clock", self._clocks),
+        ]
+        staged: list[tuple[str, _Part]] = [
+            (f"{detector.name}/timers", stages) for detector, stages in self._staged
+        ]
+        own: list[tuple[str, _Part]] = [
+            (f"{detector.name}/own", detector) for detector, _ in self._staged
+        ]
+        return [*shared, *staged, *own]
+
+
+_END_REASONS = {
+    IncidentKind.LIFT_FAULT: "code_cleared",
+    IncidentKind.ESCALATOR_FAULT: "code_cleared",
+    IncidentKind.CLOCK_WRONG: "clock_right_again",
+    IncidentKind.DEVICE_OFFLINE: "heard_again",
+}
+
+
+def _at(rows: Rows, chosen: Ints) -> _At:
+    return _At(
+        rows.device[chosen],
+        rows.event_ns[chosen],
+        rows.received_ns[chosen],
+        rows.position[chosen],
+        late=False,
+    )
+
+
+def _overwrite(target: NDArray[np.generic], saved: NDArray[np.generic]) -> None:
+    target[: len(saved)] = saved

@@ -1,0 +1,413 @@
+r"""Passengers trapped in lifts, inferred in two stages from evidence that is shown.
+
+The national code table has no entrapment, so it is judged from what a car does. Two cases, each with
+its own timers:
+
+- **off level**: the car stands outside the door zone, its door is not open, somebody is inside;
+- **at level**: the car stands in the door zone behind a closed door with somebody inside, and the
+  door does not open although it should.
+
+Each observation adds log-odds, :math:`L = L_0 + \sum_i w_i`. A case is *suspected* when
+:math:`L \ge L_s` has stood for the hold of its kind, and *confirmed* when :math:`L \ge L_c` has stood
+for the longer hold, or for a shorter one when something independent corroborates it (alarm button,
+fault code, mains off, a door that tries and fails).
+
+At level the same picture (closed door, person) is an ordinary one: somebody waits, a sensor holds,
+goods stand in the car. What the door did since the car stopped tells them apart:
+
+====================================================  =====================================
+door has not opened since a passenger rode here        strong: a door that fails to open
+somebody boarded at this stop, the car does not start  medium: needs 40 s and 140 s
+presence was there before the door last opened         weak: suspected only, unless corroborated
+presence unchanged through three door openings         a stuck sensor: nothing without corroboration
+====================================================  =====================================
+
+It is not judged in inspection, fire return, firefighter operation and earthquake mode, and at level
+not out of service. It fails where neither presence nor load is sensed, where a terminal reports
+neither car status nor speed and the express zone is longer than registered, and where somebody
+stands still in a parked car for minutes by choice.
+
+Weights and limits are ours (mark D of the facts that this was built on): they make the cases above
+come out as described, and are settings. Memory: 72 B of timers and 57 B of history a lift and case.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.base import Context, Judgement, column, levels
+from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
+from detectors.lift_history import motion
+from domain.channels import COLUMNS, SERVICE_MODES
+from domain.equipment import Fleet, Kind
+from domain.findings import Evidence
+from domain.incidents import IncidentKind
+from domain.instants import NS_PER_S, seconds
+
+_ZONE = COLUMNS[Kind.LIFT]["door_zone"]
+_POSITION = COLUMNS[Kind.LIFT]["car_position"]
+_OUT_OF_SERVICE = 0
+_NOT_JUDGED = (2, 3, 4, 6)
+_RUN_OVER_S = 10.0
+_DOOR_OPEN_OVER_S = 2.0
+_ALARM_VALID_S = 600.0
+_STUCK_CYCLES = 3
+_FAILED_CYCLES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrapmentParameters:
+    """Parameters of both cases; log-odds are natural.
+
+    Parameters
+    ----------
+    off_level_hold_s, door_kept_shut_hold_s, boarded_hold_s, stayed_hold_s
+        How long each kind of case must stand to be suspected.
+    confirm_hold_s, boarded_confirm_hold_s, corroborated_hold_s
+        How long to be confirmed, and how long with corroboration.
+    suspected_log_odds, confirmed_log_odds
+        Evidence needed for each stage.
+    prior
+        Log-odds of a standing car before any evidence.
+    off_level, kept_shut, boarded, stayed, stuck_sensor
+        Weight of what car and door do.
+    person_sensed, person_weighed, person_before_unknown, person_latched
+        Weight of how we know of somebody: sensor, load, sensor before it fell silent, sensor before
+        it lost a person who keeps still.
+    long_stand
+        Weight of having stood for the confirmation hold.
+    alarm, fault, mains_off, failed_door
+        Weights of corroboration.
+    load_min_kg
+        Load that counts as a person when presence is unknown.
+    """
+
+    off_level_hold_s: float = 30.0
+    door_kept_shut_hold_s: float = 30.0
+    boarded_hold_s: float = 40.0
+    stayed_hold_s: float = 43.0
+    confirm_hold_s: float = 120.0
+    boarded_confirm_hold_s: float = 140.0
+    corroborated_hold_s: float = 45.0
+    suspected_log_odds: float = 0.5
+    confirmed_log_odds: float = 2.5
+    prior: float = -4.0
+    off_level: float = 4.0
+    kept_shut: float = 4.0
+    boarded: float = 3.0
+    stayed: float = 2.0
+    stuck_sensor: float = -1.0
+    person_sensed: float = 2.5
+    person_weighed: float = 2.0
+    person_before_unknown: float = 1.5
+    person_latched: float = 1.0
+    long_stand: float = 1.0
+    alarm: float = 4.0
+    fault: float = 3.0
+    mains_off: float = 2.0
+    failed_door: float = 2.0
+    load_min_kg: float = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """Everything about m cars that either case reads; weights in log-odds."""
+
+    known: Bools
+    stopped: Bools
+    running: Bools
+    stop_ns: Ints
+    zone: Floats
+    door: Floats
+    mode: Floats
+    sensed: Bools
+    person: Floats
+    corroboration: Floats
+    waits_ns: Ints
+
+
+def _scene(device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters) -> _Scene:
+    current, history = context.current, context.history
+    stopped, running = motion(current, device)
+    still = ~(stopped | running)
+    zone, mode = column(context, device, "door_zone"), column(context, device, "service_mode")
+    progress = _progress_ns(device, context)
+    sensed, person = _person(device, context, p)
+    return _Scene(
+        known=current.known[device] & ~np.isnan(zone),
+        stopped=stopped | still,
+        running=running,
+        stop_ns=np.where(still, progress, history.stop_ns[device]),
+        zone=zone,
+        door=column(context, device, "door_closed"),
+        mode=mode,
+        sensed=sensed,
+        person=person,
+        corroboration=_corroboration(device, event_ns, context, p),
+        waits_ns=np.where(still, history.express_ns[device], 0),
+    )
+
+
+def _progress_ns(device: Devices, context: Context) -> Ints:
+    """When door zone or position last changed: the car surely moved until then."""
+    changed = context.current.changed_ns[device]
+    return np.maximum(changed[:, _ZONE], changed[:, _POSITION])
+
+
+def _person(device: Devices, context: Context, p: EntrapmentParameters) -> tuple[Bools, Floats]:
+    """Whether the sensor sees somebody now, and the weight of the best reason to believe it."""
+    history = context.history
+    presence = column(context, device, "passenger_present")
+    weighed = np.isnan(presence) & (column(context, device, "load_kg") > p.load_min_kg)
+    reasons = (
+        (history.seen_firmly[device], p.person_latched),
+        (history.lost_sight[device], p.person_before_unknown),
+        (weighed, p.person_weighed),
+        (presence == 1, p.person_sensed),
+    )
+    weight = np.full(len(device), -np.inf)
+    for holds, reason_weight in reasons:
+        weight = np.where(holds, np.maximum(weight, reason_weight), weight)
+    return presence == 1, weight
+
+
+def _corroboration(
+    device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters
+) -> Floats:
+    codes, history = context.codes, context.history
+    alarm_ns = codes.alarm_ns[device]
+    age = event_ns - alarm_ns
+    recent = (alarm_ns != NEVER) & (age <= seconds(_ALARM_VALID_S))
+    pressed = recent & (alarm_ns >= history.stop_ns[device] - seconds(5))
+    mains = column(context, device, "mains_power")
+    weight: Floats = (
+        pressed * p.alarm
+        + codes.faulty(device) * p.fault
+        + (mains == 0) * p.mains_off
+        + (history.failed_cycles[device] >= _FAILED_CYCLES) * p.failed_door
+    )
+    return weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picture:
+    """One case over m cars.
+
+    Parameters
+    ----------
+    base
+        The case exists at all.
+    weight
+        Log-odds of all evidence but corroboration.
+    hold_s, confirm_s
+        Holds of the two stages.
+    opened, ran
+        What would end it: the door is open, the car runs.
+    """
+
+    base: Bools
+    weight: Floats
+    hold_s: Floats
+    confirm_s: Floats
+    opened: Bools
+    ran: Bools
+
+
+class Entrapment:
+    """One of the two cases.
+
+    Parameters
+    ----------
+    at_level
+        The case in the door zone; else the one outside it.
+    """
+
+    kinds = (Kind.LIFT,)
+
+    def __init__(self, parameters: EntrapmentParameters, *, at_level: bool) -> None:
+        self._p = parameters
+        self._at_level = at_level
+        self.incident = (
+            IncidentKind.ENTRAPMENT_AT_LEVEL if at_level else IncidentKind.ENTRAPMENT_OFF_LEVEL
+        )
+        self.name = str(self.incident)
+        self.since_ns: Ints = np.empty(0, dtype=np.int64)
+
+    def grow(self, fleet: Fleet, kind: Kind) -> None:
+        """Make room for a larger fleet."""
+        self.since_ns = grown(self.since_ns, len(fleet.members(kind)), NEVER)
+
+    def arrays(self) -> tuple[str, ...]:
+        """Since when the case exists."""
+        return ("since_ns",)
+
+    def times(self) -> tuple[str, ...]:
+        """Since when the case exists."""
+        return ("since_ns",)
+
+    def judge(self, rows: Rows, context: Context) -> Judgement:
+        """See `detectors.base.Staged`."""
+        p = self._p
+        scene = _scene(rows.device, rows.event_ns, context, p)
+        picture = self._picture(rows.device, scene, context)
+        m = len(rows.device)
+        odds = np.where(picture.base, p.prior + picture.weight + scene.corroboration, -np.inf)
+        suspected = odds >= p.suspected_log_odds
+        early = (scene.corroboration > 0) & (odds >= p.confirmed_log_odds)
+        confirmed = suspected & (early | (odds + p.long_stand >= p.confirmed_log_odds))
+        confirm_s = np.where(early, p.corroborated_hold_s, picture.confirm_s)
+        hold_s = np.stack([np.zeros(m), picture.hold_s, confirm_s], axis=1)
+        over = picture.opened | picture.ran | ~_judged(scene.mode)
+        over_s = np.where(picture.opened, _DOOR_OPEN_OVER_S, np.where(picture.ran, _RUN_OVER_S, 0))
+        return Judgement(
+            standing=levels(np.zeros(m, dtype=np.bool_), suspected, confirmed),
+            hold_ns=(hold_s * NS_PER_S).astype(np.int64) + scene.waits_ns[:, None],
+            over=over,
+            over_hold_ns=(over_s * NS_PER_S).astype(np.int64),
+            known=scene.known,
+            onset_ns=self._since(rows, picture.base, scene.known),
+        )
+
+    def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
+        """See `detectors.base.Staged`."""
+        return _evidence(device, event_ns, context, self._p, at_level=self._at_level)
+
+    def end_reason(self, device: int, context: Context) -> str:
+        """See `detectors.base.Staged`."""
+        one = np.array([device], dtype=np.int32)
+        scene = _scene(one, context.current.last_event_ns[one], context, self._p)
+        if not _judged(scene.mode)[0]:
+            return f"mode_{SERVICE_MODES[int(scene.mode[0])][0].replace(' ', '_')}"
+        return "car_ran" if scene.running[0] else "door_opened"
+
+    def _since(self, rows: Rows, base: Bools, known: Bools) -> Ints:
+        since = self.since_ns[rows.device]
+        begun = np.where(since == NEVER, rows.event_ns, since)
+        self.since_ns[rows.device] = np.where(base & known, begun, NEVER)
+        return begun
+
+    def _picture(self, device: Devices, scene: _Scene, context: Context) -> _Picture:
+        if self._at_level:
+            return _at_level(device, scene, context, self._p)
+        return _off_level(scene, self._p)
+
+
+def _off_level(scene: _Scene, p: EntrapmentParameters) -> _Picture:
+    """Off-level case; a door that opens out there means a wrong zone switch, unless corroborated."""
+    shut = (scene.door != 0) | (scene.corroboration > 0)
+    base = scene.stopped & (scene.zone == 0) & shut & np.isfinite(scene.person)
+    m = len(base)
+    return _Picture(
+        base=base & _judged(scene.mode),
+        weight=p.off_level + scene.person,
+        hold_s=np.full(m, p.off_level_hold_s),
+        confirm_s=np.full(m, p.confirm_hold_s),
+        opened=(scene.door == 0) & ((scene.zone == 1) | ~shut),
+        ran=scene.running,
+    )
+
+
+def _at_level(
+    device: Devices, scene: _Scene, context: Context, p: EntrapmentParameters
+) -> _Picture:
+    """At-level case, by what the door did since the car stopped."""
+    kept_shut, boarded, lively = _door_story(device, scene, context)
+    sees = scene.sensed | kept_shut
+    base = scene.stopped & (scene.zone == 1) & (scene.door == 1) & sees
+    serves = _judged(scene.mode) & (scene.mode != _OUT_OF_SERVICE)
+    story = np.where(lively, p.stayed, p.stuck_sensor)
+    story = np.where(boarded, p.boarded, story)
+    hold_s = np.where(boarded, p.boarded_hold_s, p.stayed_hold_s)
+    return _Picture(
+        base=base & serves & np.isfinite(scene.person),
+        weight=np.where(kept_shut, p.kept_shut, story) + scene.person,
+        hold_s=np.where(kept_shut, p.door_kept_shut_hold_s, hold_s),
+        confirm_s=np.where(kept_shut, p.confirm_hold_s, p.boarded_confirm_hold_s),
+        opened=scene.door == 0,
+        ran=scene.running,
+    )
+
+
+def _door_story(device: Devices, scene: _Scene, context: Context) -> tuple[Bools, Bools, Bools]:
+    """Kept shut since a passenger rode here; boarded at this stop; presence sensor is lively."""
+    history = context.history
+    opened_ns = history.door_opened_ns[device]
+    opened_here = (opened_ns != NEVER) & (opened_ns >= scene.stop_ns)
+    kept_shut = ~opened_here & history.aboard[device]
+    boarded_ns = history.boarded_ns[device]
+    boarded = opened_here & (boarded_ns >= opened_ns)
+    lively = (boarded_ns != NEVER) & (history.quiet_cycles[device] < _STUCK_CYCLES)
+    return kept_shut, boarded, lively
+
+
+def _judged(mode: Floats) -> Bools:
+    """Modes in which a person inside is not where they should be; unknown is one of them."""
+    return ~np.isin(mode, _NOT_JUDGED)
+
+
+def _evidence(
+    device: int, event_ns: int, context: Context, p: EntrapmentParameters, *, at_level: bool
+) -> tuple[Evidence, ...]:
+    """Every observation of one car with its weight."""
+    one = np.array([device], dtype=np.int32)
+    scene = _scene(one, np.array([event_ns]), context, p)
+    stop_ns = int(scene.stop_ns[0])
+    stood_s = (event_ns - stop_ns) / NS_PER_S if stop_ns else None
+    found = [
+        Evidence(name="stopped_s", value=stood_s, unit="s", since_ns=stop_ns or None),
+        _flag("door_zone", scene.zone[0], None if at_level else p.off_level),
+        _flag("door_closed", scene.door[0], None),
+        _flag(
+            "passenger_present",
+            column(context, one, "passenger_present")[0],
+            float(scene.person[0]),
+        ),
+    ]
+    if at_level:
+        kept_shut, boarded, lively = (bool(x[0]) for x in _door_story(one, scene, context))
+        story, weight = _story(p, kept_shut=kept_shut, boarded=boarded, lively=lively)
+        found.append(Evidence(name="door_story", value=story, log_odds=weight))
+    mode = scene.mode[0]
+    found.append(Evidence(name="service_mode", value=None if np.isnan(mode) else float(mode)))
+    load = column(context, one, "load_kg")[0]
+    if not np.isnan(load):
+        found.append(Evidence(name="load_kg", value=float(load), unit="kg"))
+    return (*found, *_corroborating(device, scene, context, p))
+
+
+def _story(
+    p: EntrapmentParameters, *, kept_shut: bool, boarded: bool, lively: bool
+) -> tuple[str, float]:
+    if kept_shut:
+        return "door_shut_since_arrival", p.kept_shut
+    if boarded:
+        return "boarded_and_did_not_start", p.boarded
+    return ("present_before_door_opened", p.stayed) if lively else ("sensor_stuck", p.stuck_sensor)
+
+
+def _corroborating(
+    device: int, scene: _Scene, context: Context, p: EntrapmentParameters
+) -> list[Evidence]:
+    one = np.array([device], dtype=np.int32)
+    found = [
+        Evidence(name=code.key, value=True, log_odds=p.fault)
+        for code in context.codes.names(device)
+    ]
+    alarm_ns = int(context.codes.alarm_ns[device])
+    if alarm_ns and alarm_ns >= scene.stop_ns[0] - seconds(5):
+        found.append(Evidence(name="alarm_button", value=True, log_odds=p.alarm, since_ns=alarm_ns))
+    mains = column(context, one, "mains_power")[0]
+    if mains == 0:
+        found.append(Evidence(name="mains_power", value=False, log_odds=p.mains_off))
+    failed = int(context.history.failed_cycles[device])
+    if failed >= _FAILED_CYCLES:
+        found.append(
+            Evidence(name="failed_door_cycles", value=float(failed), log_odds=p.failed_door)
+        )
+    return found
+
+
+def _flag(name: str, value: float, log_odds: float | None) -> Evidence:
+    shown = None if np.isnan(value) else bool(value)
+    usable = log_odds is not None and np.isfinite(log_odds)
+    return Evidence(name=name, value=shown, log_odds=log_odds if usable else None)

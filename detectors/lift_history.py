@@ -1,0 +1,172 @@
+"""What a lift did lately, as far as it bears on whether somebody is inside: per lift, event times.
+
+car      ████ran███______stop______________________
+door     closed────────┐open┌──────closed──────────
+presence ______________│__┌─true──────────────────
+              stop_ns ─┘  └─ presence_rose_ns
+"""
+
+import numpy as np
+
+from detectors.current import NEVER, Bools, Current, Devices, Floats, Ints, Rows, grown
+from domain.channels import COLUMNS
+from domain.equipment import Fleet, Kind
+from domain.instants import seconds
+
+STANDSTILL_MPS = 0.05
+"""Slower than this is standing still (ours; levelling accuracy is 10 mm)."""
+
+SEEN_FIRMLY_S = 20.0
+"""Presence behind a closed door this long is no sensor hold-off (twice the usual 10 s; ours)."""
+
+EXPRESS_MARGIN_S = 15.0
+EXPRESS_DEFAULT_S = 40.0
+"""Without car status and speed a lift counts as stopped when door zone and position have not changed
+for the time to cross its express zone plus the margin, or for the default (ours)."""
+
+FAILED_DOOR_S = 2.0
+"""A door that loses and regains its closed signal faster than this did not open (ours)."""
+
+_LIFT = COLUMNS[Kind.LIFT]
+
+
+class LiftHistory:
+    """History of n lifts.
+
+    Attributes
+    ----------
+    stop_ns
+        int64[n], since when the car stands; `NEVER` while it runs or nobody knows.
+    run_ns
+        int64[n], since when the car runs.
+    door_opened_ns, door_closed_ns
+        int64[n], last time the door left, and reached, its closed position.
+    presence_rose_ns
+        int64[n], last time presence became true, or was first known to be.
+    boarded_ns
+        int64[n], last time presence went from false to true.
+    aboard
+        bool[n], somebody was seen aboard while the car ran to the present stop.
+    seen_firmly
+        bool[n], somebody was seen behind the door that has stayed closed since.
+    lost_sight
+        bool[n], somebody was seen inside when presence became unknown, or false because the power
+        went, and the door has not opened since.
+    quiet_cycles
+        int64[n], door openings since presence last changed: many mean a sensor that is stuck.
+    failed_cycles
+        int64[n], door movements at this stop that did not open it.
+    """
+
+    def __init__(self) -> None:
+        for name in self.times():
+            setattr(self, name, np.empty(0, dtype=np.int64))
+        self.stop_ns: Ints
+        self.run_ns: Ints
+        self.door_opened_ns: Ints
+        self.door_closed_ns: Ints
+        self.presence_rose_ns: Ints
+        self.boarded_ns: Ints
+        self.quiet_cycles: Ints = np.empty(0, dtype=np.int64)
+        self.failed_cycles: Ints = np.empty(0, dtype=np.int64)
+        self.aboard: Bools = np.empty(0, dtype=np.bool_)
+        self.seen_firmly: Bools = np.empty(0, dtype=np.bool_)
+        self.lost_sight: Bools = np.empty(0, dtype=np.bool_)
+        self.express_ns: Ints = np.empty(0, dtype=np.int64)
+
+    def times(self) -> tuple[str, ...]:
+        """Names of the arrays that hold event times."""
+        return (
+            "stop_ns",
+            "run_ns",
+            "door_opened_ns",
+            "door_closed_ns",
+            "presence_rose_ns",
+            "boarded_ns",
+        )
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        flags = ("aboard", "seen_firmly", "lost_sight")
+        return (*self.times(), "quiet_cycles", "failed_cycles", *flags)
+
+    def grow(self, fleet: Fleet) -> None:
+        """Read the ratings of a possibly larger fleet."""
+        n = len(fleet.members(Kind.LIFT))
+        for name in self.arrays():
+            setattr(self, name, grown(getattr(self, name), n, 0))
+        zone_m = fleet.rating(Kind.LIFT, "express_zone_m")
+        speed_mps = fleet.rating(Kind.LIFT, "rated_speed_mps")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing_s = zone_m / speed_mps + EXPRESS_MARGIN_S
+        usable = np.isfinite(crossing_s)
+        express_s = np.where(usable, np.maximum(crossing_s, EXPRESS_DEFAULT_S), EXPRESS_DEFAULT_S)
+        self.express_ns = (express_s * seconds(1)).astype(np.int64)
+
+    def observe(self, rows: Rows, current: Current) -> None:
+        """Take in a round after ``current`` did."""
+        device, now = rows.device, current.values[rows.device]
+        door, presence = now[:, _LIFT["door_closed"]], now[:, _LIFT["passenger_present"]]
+        door_was = rows.before[:, _LIFT["door_closed"]]
+        presence_was = rows.before[:, _LIFT["passenger_present"]]
+        event = rows.event_ns
+        # Seen behind the closed door until this row: judged before the door may open.
+        self._see_firmly(rows, door_was, presence_was)
+        opens = (door == 0) & (door_was != 0)
+        closes = (door == 1) & (door_was != 1)
+        self._doors(rows, opens, closes)
+        self._lose_sight(rows, current, opens)
+        rises = (presence == 1) & (presence_was != 1)
+        changes = (presence != presence_was) & ~np.isnan(presence) & ~np.isnan(presence_was)
+        rose = self.presence_rose_ns[device]
+        self.presence_rose_ns[device] = np.where(rises, event, rose)
+        boards = rises & (presence_was == 0)
+        self.boarded_ns[device] = np.where(boards, event, self.boarded_ns[device])
+        self.quiet_cycles[device] = np.where(changes, 0, self.quiet_cycles[device] + opens)
+        self._motion(rows, current, presence)
+
+    def _doors(self, rows: Rows, opens: Bools, closes: Bools) -> None:
+        device, event = rows.device, rows.event_ns
+        brief = event - self.door_opened_ns[device] < seconds(FAILED_DOOR_S)
+        failed = closes & brief & (self.door_opened_ns[device] != NEVER)
+        self.failed_cycles[device] += failed
+        self.door_opened_ns[device] = np.where(opens, event, self.door_opened_ns[device])
+        self.door_closed_ns[device] = np.where(closes, event, self.door_closed_ns[device])
+        self.seen_firmly[device] &= ~opens
+
+    def _see_firmly(self, rows: Rows, door_was: Floats, presence_was: Floats) -> None:
+        device = rows.device
+        since = np.maximum(self.presence_rose_ns[device], self.door_closed_ns[device])
+        held = rows.event_ns - since >= seconds(SEEN_FIRMLY_S)
+        self.seen_firmly[device] |= (door_was == 1) & (presence_was == 1) & held
+
+    def _lose_sight(self, rows: Rows, current: Current, opens: Bools) -> None:
+        device, now = rows.device, current.values[rows.device]
+        presence, mains = now[:, _LIFT["passenger_present"]], now[:, _LIFT["mains_power"]]
+        blind = np.isnan(presence) | ((presence == 0) & (mains == 0))
+        loses = blind & (rows.before[:, _LIFT["passenger_present"]] == 1)
+        self.lost_sight[device] = (self.lost_sight[device] | loses) & blind & ~opens
+
+    def _motion(self, rows: Rows, current: Current, presence: Floats) -> None:
+        device, event = rows.device, rows.event_ns
+        stopped, running = motion(current, device)
+        was_running = self.run_ns[device] != NEVER
+        arrives = stopped & was_running
+        ran_ns = event - np.maximum(self.run_ns[device], self.presence_rose_ns[device])
+        seen = (presence == 1) & (ran_ns >= seconds(5))
+        self.aboard[device] = np.where(arrives, seen, self.aboard[device] & ~running)
+        self.failed_cycles[device] = np.where(running, 0, self.failed_cycles[device])
+        stop, run = self.stop_ns[device], self.run_ns[device]
+        self.stop_ns[device] = np.where(stopped, np.where(stop == NEVER, event, stop), NEVER)
+        self.run_ns[device] = np.where(running, np.where(run == NEVER, event, run), NEVER)
+
+
+def motion(current: Current, device: Devices) -> tuple[Bools, Bools]:
+    """Whether cars stand, and whether they run, by what was reported last; neither = unknown."""
+    values, reported = current.values[device], current.reported_ns[device]
+    status, speed = values[:, _LIFT["car_status"]], np.abs(values[:, _LIFT["speed_mps"]])
+    status_ns, speed_ns = reported[:, _LIFT["car_status"]], reported[:, _LIFT["speed_mps"]]
+    by_status = ~np.isnan(status) & (np.isnan(speed) | (status_ns >= speed_ns))
+    by_speed = ~np.isnan(speed) & (np.isnan(status) | (speed_ns >= status_ns))
+    stopped = (by_status & (status == 0)) | (by_speed & (speed < STANDSTILL_MPS))
+    return stopped, (by_status | by_speed) & ~stopped

@@ -1,0 +1,162 @@
+"""Hold timers in stages: a condition that stands long enough raises a level, and one that is over
+long enough ends it.
+
+Time line of one device (suspected after 30 s, confirmed after 120 s):
+
+    condition   ____████████████████████████████████████______
+    event time      0        30                     120   │
+    raised                   suspected              confirmed
+    over                                                  ██ ended
+
+Unknown is neither: while a condition is unknown its timers stand still.
+"""
+
+import numpy as np
+
+from detectors.current import NEVER, Bools, Devices, Ints, grown
+from domain.incidents import Level
+
+LEVELS = (Level.ADVISORY, Level.SUSPECTED, Level.CONFIRMED)
+_STAGES = len(LEVELS)
+FAR = np.iinfo(np.int64).max
+"""Due time of what is not due at all."""
+
+
+class Stages:
+    """Timers of n devices.
+
+    Attributes
+    ----------
+    onset_ns
+        int64[n, 3], event time since when the condition of each level stands.
+    hold_ns
+        int64[n, 3], how long it must stand.
+    level
+        int8[n], number of the level raised: 0 none, 1 advisory, 2 suspected, 3 confirmed.
+    case_ns
+        int64[n], onset that was claimed when the first level was raised.
+    over_ns, over_hold_ns
+        int64[n], since when the condition is positively over, and how long that must stand.
+    paused_ns
+        int64[n], event time since when the condition is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.onset_ns: Ints = np.empty((0, _STAGES), dtype=np.int64)
+        self.hold_ns: Ints = np.empty((0, _STAGES), dtype=np.int64)
+        self.level = np.empty(0, dtype=np.int8)
+        self.case_ns: Ints = np.empty(0, dtype=np.int64)
+        self.over_ns: Ints = np.empty(0, dtype=np.int64)
+        self.over_hold_ns: Ints = np.empty(0, dtype=np.int64)
+        self.paused_ns: Ints = np.empty(0, dtype=np.int64)
+
+    def grow(self, n: int) -> None:
+        """Make room for n devices."""
+        for name in self.arrays():
+            setattr(self, name, grown(getattr(self, name), n, 0))
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        return (*self.times(), "hold_ns", "over_hold_ns", "level")
+
+    def times(self) -> tuple[str, ...]:
+        """Names of the arrays that hold event times."""
+        return ("onset_ns", "case_ns", "over_ns", "paused_ns")
+
+    def update(
+        self,
+        device: Devices,
+        event_ns: Ints,
+        *,
+        standing: Bools,
+        hold_ns: Ints,
+        over: Bools,
+        over_hold_ns: Ints,
+        known: Bools,
+        onset_ns: Ints | None = None,
+    ) -> None:
+        """Take in what holds for m devices from an event time on.
+
+        Parameters
+        ----------
+        standing
+            bool[m, 3], the condition of each level stands.
+        hold_ns
+            int64[m, 3].
+        over
+            bool[m], the condition is positively over.
+        known
+            bool[m], whether anything can be said; where not, timers stand still.
+        onset_ns
+            int64[m], since when the condition stands, when the detector knows better than the row.
+        """
+        self._resume(device[known], event_ns[known])
+        since = event_ns if onset_ns is None else onset_ns
+        onset = self.onset_ns[device]
+        begun = np.where(onset == NEVER, since[:, None], onset)
+        onset = np.where(known[:, None], np.where(standing, begun, NEVER), onset)
+        self.onset_ns[device] = onset
+        self.hold_ns[device] = np.where(known[:, None], hold_ns, self.hold_ns[device])
+        over_ns = self.over_ns[device]
+        over_new = np.where(over, np.where(over_ns == NEVER, event_ns, over_ns), NEVER)
+        self.over_ns[device] = np.where(known, over_new, over_ns)
+        self.over_hold_ns[device] = np.where(known, over_hold_ns, self.over_hold_ns[device])
+        pause = (~known) & (self.paused_ns[device] == NEVER)
+        self.paused_ns[device] = np.where(pause, event_ns, self.paused_ns[device])
+
+    def elapse(self, device: Devices, event_ns: Ints) -> tuple[Ints, Ints]:
+        """Let time pass for m devices.
+
+        Returns
+        -------
+        raised : int64[k]
+            Indices into ``device`` whose level rose; their ``level`` and ``case_ns`` are set.
+        ended : int64[j]
+            Indices into ``device`` whose condition ended; call `reset` after reporting them.
+        """
+        onset, level = self.onset_ns[device], self.level[device]
+        running = self.paused_ns[device] == NEVER
+        held = (onset != NEVER) & (event_ns[:, None] - onset >= self.hold_ns[device])
+        reached = np.where(held, np.arange(1, _STAGES + 1), 0).max(axis=1, initial=0)
+        rises = running & (reached > level)
+        first = rises & (level == 0)
+        stands = np.where(onset == NEVER, FAR, onset).min(axis=1, initial=FAR)
+        self.case_ns[device] = np.where(first, stands, self.case_ns[device])
+        self.level[device] = np.where(rises, reached, level)
+        over_ns = self.over_ns[device]
+        passed = event_ns - over_ns >= self.over_hold_ns[device]
+        ends = running & (over_ns != NEVER) & passed & (self.level[device] > 0)
+        return np.flatnonzero(rises), np.flatnonzero(ends)
+
+    def reset(self, device: Devices) -> None:
+        """Forget a case."""
+        self.level[device] = 0
+        for name in self.times():
+            getattr(self, name)[device] = NEVER
+
+    def due_ns(self, device: Devices) -> Ints:
+        """Event time at which the next thing happens to devices, `FAR` when nothing will."""
+        onset, level = self.onset_ns[device], self.level[device][:, None]
+        ahead = (onset != NEVER) & (np.arange(1, _STAGES + 1) > level)
+        rises = np.where(ahead, onset + self.hold_ns[device], FAR).min(axis=1, initial=FAR)
+        ending = (self.over_ns[device] != NEVER) & (self.level[device] > 0)
+        ends = np.where(ending, self.over_ns[device] + self.over_hold_ns[device], FAR)
+        running = self.paused_ns[device] == NEVER
+        return np.where(running, np.minimum(rises, ends), FAR)
+
+    def shift(self, device: Devices, by_ns: Ints) -> None:
+        """Move event times of devices whose clock was judged anew."""
+        for name in self.times():
+            array = getattr(self, name)
+            move = by_ns[:, None] if array.ndim > 1 else by_ns
+            array[device] += np.where(array[device] != NEVER, move, 0)
+
+    def _resume(self, device: Devices, event_ns: Ints) -> None:
+        """Leave the unknown time out of running timers."""
+        paused = self.paused_ns[device]
+        away = np.where(paused == NEVER, 0, event_ns - paused)
+        onset = self.onset_ns[device]
+        self.onset_ns[device] = np.where(onset == NEVER, NEVER, onset + away[:, None])
+        over = self.over_ns[device]
+        self.over_ns[device] = np.where(over == NEVER, NEVER, over + away)
+        self.paused_ns[device] = NEVER
