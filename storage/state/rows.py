@@ -1,0 +1,54 @@
+"""Values to rows and back, and the few statements that SQLAlchemy spells per dialect."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.ports import PAGE_LIMIT
+
+CHUNK = 500
+"""Most values that one IN list holds; databases limit the parameters of a statement."""
+
+T = TypeVar("T")
+
+
+def page(limit: int) -> int:
+    """``limit`` cut to 0 ... `PAGE_LIMIT` (a negative one would mean "all" to SQLite)."""
+    return max(0, min(limit, PAGE_LIMIT))
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Consecutive pieces of at most `CHUNK` values."""
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def columns_of(table: Table, value: object) -> dict[str, Any]:
+    """Row of a value: those columns of ``table`` that are fields of it."""
+    return {c.name: getattr(value, c.name) for c in table.c if hasattr(value, c.name)}
+
+
+def count_rows(connection: Connection, table: Table) -> int:
+    """Rows of a table."""
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def upsert(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
+    """Insert a row, or replace the given columns of the one with the same key."""
+    statement = _insert(connection, table).values(row)
+    replaced = {name: statement.excluded[name] for name in row if name != key}
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=replaced))
+
+
+def insert_new(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
+    """Insert a row unless its key is known."""
+    statement = _insert(connection, table).values(row)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))
