@@ -270,6 +270,29 @@ class TestTransactions:
             assert len(tx.incidents.events_after(0)) == 90
         store.close()
 
+    def test_a_killed_writer_leaves_nothing_and_blocks_nobody(self, url: str) -> None:
+        store = open_state_store(url)
+        spawn = multiprocessing.get_context("spawn")
+        begun = spawn.Event()
+        writer = spawn.Process(target=_hold_in_process, args=(url, begun))
+        writer.start()
+        assert begun.wait(60)
+        writer.kill()
+        writer.join(60)
+        with store.writing() as tx:
+            assert tx.registry.version() == 0
+            assert tx.offsets.get("pipeline") == 0
+            tx.registry.put([lift("L-2")])
+        store.close()
+
+
+def _hold_in_process(url: str, begun: Any) -> None:
+    with open_state_store(url).writing() as tx:
+        tx.registry.put([lift("L-1")])
+        tx.offsets.put("pipeline", 1)
+        begun.set()
+        threading.Event().wait()
+
 
 def _count_in_process(url: str, times: int) -> None:
     store = open_state_store(url)
@@ -510,6 +533,8 @@ class TestIncidents:
                     more = tx.incidents.events_after(seen[-1] if seen else 0, 1)
                 if last_round and not more:
                     return seen
+                # Without a pause the loop would keep the interpreter from the writers.
+                done.wait(0.001)
 
         with ThreadPoolExecutor(5) as pool:
             following = pool.submit(follow)
