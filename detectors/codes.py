@@ -28,6 +28,7 @@ INSPECTION = 2
 _TABLE: tuple[Code, ...] = tuple(CODES.values())
 _INDEX = {code.key: index for index, code in enumerate(_TABLE)}
 _FAULT_KINDS = tuple(sorted({c.kind for c in _TABLE if c.kind and c.cls is CodeClass.FAULT}))
+_OF_KIND = [np.array([code.kind is kind for code in _TABLE]) for kind in _FAULT_KINDS]
 _IS_FAULT = np.array([code.cls is CodeClass.FAULT for code in _TABLE])
 _IS_ALARM = np.array([code.cls is CodeClass.ALARM for code in _TABLE])
 _IS_CLEAR = np.array([code.cls is CodeClass.NONE for code in _TABLE])
@@ -94,6 +95,8 @@ class ActiveCodes:
     def observe(self, rows: Rows) -> None:
         """Take in the codes of a round; late rows that are not the newest change nothing."""
         has = np.flatnonzero(rows.code >= 0)
+        if not len(has):
+            return
         device, code = rows.device[has], rows.code[has]
         on = rows.active[has]
         fault = _IS_FAULT[code]
@@ -113,6 +116,8 @@ class ActiveCodes:
     def alarms(self, rows: Rows, parameters: CodesParameters) -> Sequence[int]:
         """Rows whose alarm is a new one; remembers them."""
         pressed = is_alarm(rows.code) & rows.active
+        if not pressed.any():
+            return []
         last = self.alarm_case_ns[rows.device]
         repeat = (last != NEVER) & (
             np.abs(rows.event_ns - last) < seconds(parameters.alarm_repeat_s)
@@ -123,17 +128,19 @@ class ActiveCodes:
 
     def faults(self, rows: Rows, current: Current) -> list[tuple[int, IncidentKind, bool]]:
         """Row, kind and whether it begins, for every kind of fault that began or ended."""
-        mode = np.full(len(rows.device), np.nan)
+        device = rows.device
+        if not (self.active[device].any() or self.claimed[device].any()):
+            return []
+        mode = np.full(len(device), np.nan)
         if self._mode is not None:
-            mode = current.values[rows.device, self._mode]
+            mode = current.values[device, self._mode]
         found: list[tuple[int, IncidentKind, bool]] = []
         for column, kind in enumerate(_FAULT_KINDS):
-            of_kind = np.array([code.kind is kind for code in _TABLE])
-            on = (self.active[rows.device] & of_kind).any(axis=1)
-            was = self.claimed[rows.device, column]
+            on = (self.active[device] & _OF_KIND[column]).any(axis=1)
+            was = self.claimed[device, column]
             begins = on & ~was & (mode != INSPECTION) & ~rows.late
             ends = ~on & was
-            self.claimed[rows.device, column] = (was | begins) & ~ends
+            self.claimed[device, column] = (was | begins) & ~ends
             found += [(int(row), kind, True) for row in np.flatnonzero(begins)]
             found += [(int(row), kind, False) for row in np.flatnonzero(ends)]
         return found

@@ -23,6 +23,11 @@ from domain.readings import Quality, ReadingBatch
 LATE_SETTLE_NS = seconds(5)
 """Late data is judged when none came for this long (ours)."""
 
+# Plain integers: an array meets an enum member by a slow path.
+_CLOCK_STEP, _RETAINED, _LATE, _CLOCK_WRONG = (
+    int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE, Quality.CLOCK_WRONG)
+)
+
 _LIFT_EVIDENCE = ("car_position", "door_zone", "door_closed", "passenger_present", "car_status")
 
 
@@ -71,6 +76,7 @@ class KindEngine:
             if kind in (detector := make(catalog.parameters_of(name, overrides))).kinds
         ]
         self._due: Ints = np.empty(0, dtype=np.int64)
+        self._timer_due: Ints = np.empty(0, dtype=np.int64)
         self._table_index: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.due_ns = FAR
 
@@ -88,6 +94,7 @@ class KindEngine:
             detector.grow(fleet, self._kind)
             stages.grow(n)
         self._due = grown(self._due, n, FAR)
+        self._timer_due = grown(self._timer_due, n, FAR)
 
     def arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         """State by name, for a snapshot."""
@@ -95,6 +102,7 @@ class KindEngine:
             for name in part.arrays():
                 yield f"{prefix}/{name}", getattr(part, name)
         yield "due", self._due
+        yield "timer_due", self._timer_due
 
     def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue from saved arrays; devices that joined later keep their fresh state."""
@@ -102,6 +110,7 @@ class KindEngine:
             for name in part.arrays():
                 _overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
         _overwrite(self._due, saved["due"])
+        _overwrite(self._timer_due, saved["timer_due"])
         self.due_ns = int(self._due.min(initial=FAR))
 
     def skip(self, gap_ns: int) -> None:
@@ -111,17 +120,20 @@ class KindEngine:
 
     def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
         """Take in one round."""
-        usable = selected[(batch.quality[selected] & Quality.RETAINED) == 0]
+        usable = selected[(batch.quality[selected] & _RETAINED) == 0]
         if not len(usable):
             return []
         rows = self._rows(batch, usable)
         findings = self._before(batch, usable, rows)
         self._apply(batch, usable, rows)
-        live = np.flatnonzero(~rows.late)
-        findings += self._elapse(_at(rows, live))
+        findings += self._elapse(_at(rows, self._timers_due(rows)))
         findings += self._direct(rows)
         self._refresh_due(rows.device)
         return findings
+
+    def _timers_due(self, rows: Rows) -> Ints:
+        """Live rows whose device has a timer that ends by their event time."""
+        return np.flatnonzero(~rows.late & (self._timer_due[rows.device] <= rows.event_ns))
 
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass for the devices that are due."""
@@ -135,15 +147,15 @@ class KindEngine:
 
     def _before(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> list[Finding]:
         """What the old state still has to say before rows are taken in."""
-        stepped = np.flatnonzero((batch.quality[usable] & Quality.CLOCK_STEP) != 0)
-        self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
-        live = np.flatnonzero(~rows.late)
-        pending = live[self._current.late_ns[rows.device[live]] != NEVER]
+        stepped = np.flatnonzero((batch.quality[usable] & _CLOCK_STEP) != 0)
+        if len(stepped):
+            self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
+        pending = np.flatnonzero(~rows.late & (self._current.late_ns[rows.device] != NEVER))
         findings: list[Finding] = []
         for row in pending:
             at = (int(rows.received_ns[row]), int(rows.position[row]))
             findings += self._settle(rows.device[[row]], *at, 0)
-        return findings + self._elapse(_at(rows, live))
+        return findings + self._elapse(_at(rows, self._timers_due(rows)))
 
     def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> None:
         current, device = self._current, rows.device
@@ -158,6 +170,7 @@ class KindEngine:
         if self._kind is Kind.LIFT:
             self._history.observe(rows, current)
         self._judge(rows)
+        self._refresh_timers(device)
 
     def _judge(self, rows: Rows) -> None:
         for detector, stages in self._staged:
@@ -183,6 +196,7 @@ class KindEngine:
             findings += [self._raised(detector, stages, at, int(i)) for i in raised]
             findings += [self._ended(detector, stages, at, int(i)) for i in ended]
             stages.reset(at.device[ended])
+        self._refresh_timers(at.device)
         return findings
 
     def _raised(self, detector: Staged, stages: Stages, at: _At, i: int) -> Finding:
@@ -238,6 +252,7 @@ class KindEngine:
         current.forget(stale)
         if len(stale):
             self._judge(self._no_report(stale, now_ns, position))
+            self._refresh_timers(stale)
         return [
             self._finding(
                 silence.NAME,
@@ -348,7 +363,7 @@ class KindEngine:
 
     def _rows(self, batch: ReadingBatch, usable: Ints) -> Rows:
         quality, device = batch.quality[usable], batch.device[usable]
-        late = (quality & Quality.LATE) != 0
+        late = (quality & _LATE) != 0
         event_ns = batch.event_time_ns[usable]
         code = self._known_codes(batch)[batch.code[usable]]
         # Of old data only an alarm still matters: newer rows have said what is active now.
@@ -363,7 +378,7 @@ class KindEngine:
             reported=batch.values[usable],
             code=np.where(old, np.int32(-1), code),
             active=batch.active[usable] == 1,
-            clock_wrong=(quality & Quality.CLOCK_WRONG) != 0,
+            clock_wrong=(quality & _CLOCK_WRONG) != 0,
             live=~late & (batch.online[usable] != 0),
         )
 
@@ -405,12 +420,17 @@ class KindEngine:
                 array = getattr(part, name)
                 move = by_ns.reshape(-1, *[1] * (array.ndim - 1))
                 array[device] += np.where(array[device] != NEVER, move, 0)
+        self._refresh_timers(device)
 
-    def _refresh_due(self, device: Devices) -> None:
-        current = self._current
+    def _refresh_timers(self, device: Devices) -> None:
         due = np.full(len(device), FAR)
         for _, stages in self._staged:
             due = np.minimum(due, stages.due_ns(device))
+        self._timer_due[device] = due
+
+    def _refresh_due(self, device: Devices) -> None:
+        current = self._current
+        due = self._timer_due[device]
         lag = current.last_received_ns[device] - current.last_event_ns[device]
         due = np.where(due == FAR, FAR, due + np.where(due == FAR, 0, lag))
         late_ns = current.late_ns[device]

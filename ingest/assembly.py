@@ -17,6 +17,8 @@ VOCABULARY_MAX = 200_000
 
 LABEL_CHARACTERS_MAX = 64
 
+_BAD_VALUE, _UNKNOWN_CHANNEL = int(Quality.BAD_VALUE), int(Quality.UNKNOWN_CHANNEL)
+
 Spec = tuple[int, ChannelType, float, float, Mapping[int, tuple[str, str]]]
 
 SPECS: Mapping[Kind, Mapping[str, Spec]] = {
@@ -103,7 +105,7 @@ class RowBuilder:
                 self.cell_rows.append(row)
                 self.cell_columns.append(spec[0])
                 self.cell_values.append(number)
-        flags = (Quality.BAD_VALUE if bad else 0) | (Quality.UNKNOWN_CHANNEL if strangers else 0)
+        flags = (_BAD_VALUE if bad else 0) | (_UNKNOWN_CHANNEL if strangers else 0)
         return flags, bad, strangers
 
     def _stranger(

@@ -31,6 +31,9 @@ CONSTANT_SPAN_NS = seconds(5)
 CONSTANT_ITEMS = 3
 """Items with the same lag that make it constant (default, ours)."""
 
+# Plain integers: this runs once an item, and enum members are slow to combine.
+_LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
+
 _CONSTANT_SLACK_NS = seconds(2)
 _CONSTANT_SLACK_SHARE = 0.1
 _USUAL_WEIGHT = 0.05
@@ -77,7 +80,7 @@ def judge(
         -1 and empty when not sent.
     """
     if ts_ns is None:
-        return received_at_ns, Quality.CLOCK_WRONG
+        return received_at_ns, _WRONG
     lag_ns = received_at_ns - ts_ns
     stepped_back = _stepped_back(clock, ts_ns, seq, boot) and lag_ns > LATE_AFTER_NS
     if clock.wrong:
@@ -91,14 +94,14 @@ def judge(
         return ts_ns, 0
     if _constant(clock, lag_ns, received_at_ns):
         return _turn_wrong(clock, lag_ns, received_at_ns)
-    return ts_ns, Quality.LATE
+    return ts_ns, _LATE
 
 
 def _turn_wrong(clock: Clock, lag_ns: int, received_at_ns: int) -> tuple[int, int]:
     clock.wrong = True
     clock.wrong_lag_ns = lag_ns
     clock.run_items = 0
-    return received_at_ns, Quality.CLOCK_WRONG | Quality.CLOCK_STEP
+    return received_at_ns, _WRONG | _STEP
 
 
 def _judge_wrong(clock: Clock, lag_ns: int, ts_ns: int, received_at_ns: int) -> tuple[int, int]:
@@ -109,10 +112,10 @@ def _judge_wrong(clock: Clock, lag_ns: int, ts_ns: int, received_at_ns: int) -> 
         return ts_ns, 0
     if lag_ns - clock.wrong_lag_ns > LATE_AFTER_NS and lag_ns <= BUFFER_MAX_NS:
         if not _constant(clock, lag_ns, received_at_ns):
-            return received_at_ns, Quality.CLOCK_WRONG | Quality.LATE
+            return received_at_ns, _WRONG | _LATE
         clock.run_items = 0
     clock.wrong_lag_ns = lag_ns
-    return received_at_ns, Quality.CLOCK_WRONG
+    return received_at_ns, _WRONG
 
 
 def _constant(clock: Clock, lag_ns: int, received_at_ns: int) -> bool:

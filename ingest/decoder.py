@@ -37,6 +37,14 @@ from ingest.sequence import Arrival, Sequence
 from ingest.wire.catalog import items_of
 from ingest.wire.native import MalformedPayloadError
 
+# Plain integers: these are combined once an item, and enum members are slow to combine.
+_LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
+_RETAINED, _NO_ZONE, _REBOOTED = (
+    int(Quality.RETAINED),
+    int(Quality.NO_ZONE),
+    int(Quality.REBOOTED),
+)
+
 _SNAPSHOT_VERSION = 1
 _SEQ_MAX = 2**53
 _TIME_MAX_NS = 2**62
@@ -366,7 +374,7 @@ class Decoder:
         """Event time of an item; its flags go into ``item.flags``."""
         received_at_ns = message.received_at_ns
         if message.retain:
-            item.flags |= Quality.RETAINED | Quality.LATE
+            item.flags |= _RETAINED | _LATE
             work.counts.late += 1
             return received_at_ns if item.ts_ns is None else item.ts_ns
         if online == 0:
@@ -376,12 +384,12 @@ class Decoder:
             item.device.clock, item.ts_ns, received_at_ns, item.seq, item.boot
         )
         item.flags |= flags
-        work.counts.late += bool(flags & Quality.LATE)
-        if flags & Quality.CLOCK_WRONG:
+        work.counts.late += bool(flags & _LATE)
+        if flags & _WRONG:
             work.counts.clock_wrong += 1
             event_time_ns -= _behind_newest(item.ts_ns, newest_ts_ns)
         if item.boot and item.boot != item.device.boot:
-            item.flags |= Quality.REBOOTED if item.device.boot else 0
+            item.flags |= _REBOOTED if item.device.boot else 0
             item.device.boot = item.boot
         return event_time_ns
 
@@ -425,7 +433,7 @@ class Decoder:
             index = self._vocabulary.index(key) if key else NO_CODE
             code = NO_CODE if index is None else index
             self._row(builder, item, event_time_ns, arrived, code=code, active=active)
-            item.flags &= ~(Quality.CLOCK_STEP | Quality.REBOOTED)
+            item.flags &= ~(_STEP | _REBOOTED)
 
     def _row(
         self,
@@ -480,7 +488,7 @@ def _time(raw: Any) -> tuple[int | None, int]:  # noqa: ANN401 - JSON
             ts_ns = from_iso(raw)
         except (ValueError, OverflowError):
             return None, 0
-        return ts_ns, 0 if _has_offset(raw) else Quality.NO_ZONE
+        return ts_ns, 0 if _has_offset(raw) else _NO_ZONE
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
     if isinstance(raw, int) and not isinstance(raw, bool):

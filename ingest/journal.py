@@ -9,6 +9,7 @@ and continue. Ticks are frames without messages: they prove that time passed.
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import sqlite3
@@ -181,12 +182,12 @@ def _file_bytes(path: Path) -> int:
 def _segments(directory: Path) -> list[_Segment]:
     """Segments of a directory, oldest first; none when there is no directory yet."""
     try:
-        names = os.listdir(directory)
+        paths = list(directory.iterdir())
     except FileNotFoundError:
         return []
-    found = ((name, _NAME.fullmatch(name)) for name in names)
+    found = ((path, _NAME.fullmatch(path.name)) for path in paths)
     return sorted(
-        (_Segment(directory / name, int(match[1])) for name, match in found if match),
+        (_Segment(path, int(match[1])) for path, match in found if match),
         key=lambda segment: segment.first,
     )
 
@@ -472,8 +473,7 @@ class JournalReader:
         """
         frames: list[Frame] = []
         try:
-            for frame in self._frames(after_position, limit_messages):
-                frames.append(frame)
+            frames.extend(self._frames(after_position, limit_messages))
         except JournalError:
             if not frames:
                 raise
@@ -579,7 +579,7 @@ def prune(directory: Path, *, before_ns: int, max_bytes: int, passed_position: i
     kept_bytes = sum(segment.size_bytes() for segment in segments)
     deleted: list[str] = []
     frames = freed_bytes = 0
-    for segment, successor in zip(segments, segments[1:], strict=False):
+    for segment, successor in itertools.pairwise(segments):
         outlived = kept_bytes > max_bytes or _newest_ns(segment) < before_ns
         if successor.first - 1 > passed_position or not outlived:
             break

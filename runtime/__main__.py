@@ -1,0 +1,5 @@
+"""``python -m runtime`` is the command ``equipwatch``."""
+
+from runtime.cli import main
+
+main()

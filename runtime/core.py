@@ -1,0 +1,238 @@
+"""The core process: pipeline, dispatch and API, each in its own thread, over shared stores."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+from api.app import create_app
+
+from api.settings import ApiSettings
+from dispatch.courier import Courier
+from domain.errors import DependencyError
+from domain.instants import NS_PER_S
+from domain.ports import StateStore, TelemetryStore
+from ingest.journal import JournalReader
+from runtime.accounts import ensure_admin
+from runtime.pipeline import Pipeline
+from runtime.retention import Retention
+from runtime.settings import Settings
+from runtime.site import Endpoints, Site, write_endpoints
+from runtime.snapshots import SnapshotDirectory
+from runtime.wiring import open_channels, open_state, open_telemetry
+from runtime.workers import Workers
+
+LAG_MAX_S = 15.0
+"""Journal time may be this far behind the clock before the service calls itself not ready."""
+
+_RETRY_FIRST_S = 0.2
+_RETRY_LONGEST_S = 5.0
+_REGISTRY_POLL_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Health:
+    """What the pipeline tells about itself.
+
+    Parameters
+    ----------
+    error
+        Why it cannot work at the moment, empty when it can.
+    """
+
+    now_ns: int = 0
+    position: int = 0
+    error: str = ""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    ingest_stats: Path | None = None
+
+    def readiness(self) -> Mapping[str, bool | str]:
+        """Per part, ``True`` or what is wrong."""
+        if self.error:
+            return {"pipeline": self.error}
+        if not self.now_ns:
+            return {"pipeline": "no journal frame seen yet"}
+        lag_s = self.lag_s()
+        connected = bool(self._ingest().get("connected", 0))
+        return {
+            "pipeline": True if lag_s <= LAG_MAX_S else f"{lag_s:.0f} s behind the clock",
+            "broker": True if connected else "ingest is not connected",
+        }
+
+    def gauges(self) -> Mapping[str, float]:
+        """Numbers for /metrics."""
+        totals = {f"pipeline_{name}": float(value) for name, value in self.counters.items()}
+        own = {"pipeline_position": float(self.position), "pipeline_lag_seconds": self.lag_s()}
+        ingest = {f"ingest_{name}": value for name, value in self._ingest().items()}
+        return {**own, **totals, **ingest}
+
+    def _ingest(self) -> Mapping[str, float]:
+        if self.ingest_stats is None or not self.ingest_stats.exists():
+            return {}
+        return msgspec.json.decode(self.ingest_stats.read_bytes(), type=dict[str, float])
+
+    def lag_s(self) -> float:
+        """Seconds between the clock and the newest frame applied."""
+        return (time.time_ns() - self.now_ns) / NS_PER_S
+
+
+def run_core(settings: Settings, site: Site, roles: Sequence[str]) -> int:
+    """Run pipeline, dispatch and API, or some of them, until told to stop; return an exit code."""
+    with contextlib.ExitStack() as stack:
+        state = open_state(settings, site)
+        stack.callback(state.close)
+        telemetry = open_telemetry(settings, site)
+        stack.callback(telemetry.close)
+        health = Health(ingest_stats=site.ingest_stats)
+        server = _server(settings, site, state, telemetry, health)
+        workers = Workers(on_failure=lambda: setattr(server, "should_exit", True))
+        stack.callback(workers.stop)
+        if "pipeline" in roles:
+            loop = PipelineLoop(settings, site, state, telemetry, health)
+            workers.start("pipeline", loop.run)
+        if "dispatch" in roles:
+            workers.start("courier", lambda stop: _run_courier(settings, state, stop))
+        if "api" in roles:
+            _serve_api(settings, site, state, server)
+        else:
+            workers.stop_on_signal()
+            workers.wait()
+    return 1 if workers.failed else 0
+
+
+class PipelineLoop:
+    """Keeps a pipeline going: new frames, registry changes, retention, stores that are away."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        site: Site,
+        state: StateStore,
+        telemetry: TelemetryStore,
+        health: Health,
+    ) -> None:
+        self._settings = settings
+        self._site = site
+        self._state = state
+        self._telemetry = telemetry
+        self._health = health
+
+    def run(self, stop: threading.Event) -> None:
+        """Apply frames until ``stop``; then record what was applied and save a snapshot."""
+        snapshots = SnapshotDirectory(self._site.snapshots)
+        retention = Retention(
+            journal=self._site.journal,
+            snapshots=snapshots,
+            telemetry=self._telemetry,
+            journal_settings=self._settings.journal,
+            telemetry_settings=self._settings.telemetry,
+        )
+        reader = JournalReader(self._site.journal)
+        try:
+            pipeline = self._pipeline(reader, snapshots)
+            self._loop(pipeline, retention, stop)
+            pipeline.save()
+        finally:
+            reader.close()
+
+    def _pipeline(self, reader: JournalReader, snapshots: SnapshotDirectory) -> Pipeline:
+        return Pipeline(
+            reader=reader,
+            telemetry=self._telemetry,
+            state=self._state,
+            snapshots=snapshots,
+            parameters=self._settings.detectors,
+            batch_messages=self._settings.pipeline.batch_messages,
+            snapshot_interval_s=self._settings.pipeline.snapshot_interval_s,
+        )
+
+    def _loop(self, pipeline: Pipeline, retention: Retention, stop: threading.Event) -> None:
+        wait_s = _RETRY_FIRST_S
+        registry_due_s = 0.0
+        while not stop.is_set():
+            try:
+                if time.monotonic() >= registry_due_s:
+                    pipeline.refresh_fleet()
+                    registry_due_s = time.monotonic() + _REGISTRY_POLL_S
+                frames = pipeline.step()
+                retention.run_when_due(pipeline.now_ns)
+            except DependencyError as error:
+                if not self._health.error:
+                    _log.warning("store_away", error=str(error))
+                self._health.error = str(error)
+                stop.wait(wait_s)
+                wait_s = min(wait_s * 2, _RETRY_LONGEST_S)
+                continue
+            wait_s = _RETRY_FIRST_S
+            self._tell(pipeline)
+            if not frames:
+                stop.wait(self._settings.pipeline.poll_interval_s)
+
+    def _tell(self, pipeline: Pipeline) -> None:
+        if self._health.error:
+            _log.info("store_back")
+        self._health.error = ""
+        self._health.now_ns = pipeline.now_ns
+        self._health.position = pipeline.position
+        self._health.counters = pipeline.counters
+
+
+def _run_courier(settings: Settings, state: StateStore, stop: threading.Event) -> None:
+    channels, close_channels = open_channels(settings)
+    courier = Courier(state, channels)
+    try:
+        while not stop.is_set():
+            try:
+                courier.run_once(time.time_ns())
+            except DependencyError as error:
+                _log.warning("outbox_away", error=str(error))
+            stop.wait(settings.dispatch.poll_interval_s)
+    finally:
+        courier.close(time.time_ns())
+        close_channels()
+
+
+def _server(
+    settings: Settings, site: Site, state: StateStore, telemetry: TelemetryStore, health: Health
+) -> uvicorn.Server:
+    app = create_app(
+        state=state,
+        telemetry=telemetry,
+        settings=ApiSettings(
+            session_secret=site.secrets().session_key.encode(),
+            metrics_public=settings.http.metrics_public,
+        ),
+        readiness=health.readiness,
+        gauges=health.gauges,
+    )
+    config = uvicorn.Config(
+        app,
+        host=settings.http.host,
+        port=settings.http.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # An event stream never ends by itself.
+        timeout_graceful_shutdown=3,
+    )
+    return uvicorn.Server(config)
+
+
+def _serve_api(settings: Settings, site: Site, state: StateStore, server: uvicorn.Server) -> None:
+    ensure_admin(state, site.secrets().admin_password)
+    host = settings.http.host if settings.http.host != "0.0.0.0" else "127.0.0.1"  # noqa: S104
+    write_endpoints(
+        site,
+        Endpoints(
+            console=f"http://{host}:{settings.http.port}",
+            broker=settings.broker.url,
+        ),
+    )
+    server.run()
