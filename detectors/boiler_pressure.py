@@ -46,6 +46,9 @@ class BoilerPressureParameters:
     slope_min_mpa_per_min, slope_max_mpa_per_min
         Slower is not rising beyond sensor noise; faster is no firing fault (0.2 MPa/min is the
         fastest that the usual small boilers can).
+    jump_max_mpa_per_s
+        A faster step between two samples of the window is an instrument (three times the fastest
+        slope, to leave room for noise).
     """
 
     margin: float = 0.01
@@ -55,6 +58,7 @@ class BoilerPressureParameters:
     forecast_confirmed_s: float = 15.0
     slope_min_mpa_per_min: float = 0.03
     slope_max_mpa_per_min: float = 0.5
+    jump_max_mpa_per_s: float = 0.025
     advisory_hold_s: float = 10.0
     limit_hold_s: float = 2.0
     over_share: float = 0.98
@@ -175,7 +179,10 @@ class BoilerPressure:
             self.sample_ns[device], self.sample_mpa[device], p.window_s, p.samples_min
         )
         per_min = slope * 60
-        usable = (per_min >= p.slope_min_mpa_per_min) & (per_min <= p.slope_max_mpa_per_min)
+        steady = ~_jumps(self.sample_ns[device], self.sample_mpa[device], p)
+        usable = (
+            steady & (per_min >= p.slope_min_mpa_per_min) & (per_min <= p.slope_max_mpa_per_min)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             ahead_s = (limit - pressure) / slope
         return np.where(usable, np.maximum(ahead_s, 0), np.inf)
@@ -194,6 +201,15 @@ def _slope_mpa_per_s(sample_ns: Ints, value: Floats, window_s: float, samples_mi
         v_off = np.where(inside, v - v_mean[:, None], 0.0)
         slope = (t_off * v_off).sum(axis=1) / (t_off**2).sum(axis=1)
     return np.where(n >= samples_min, slope, np.nan)
+
+
+def _jumps(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> Bools:
+    """Whether two neighbouring samples of the window differ by more than a boiler can."""
+    age_s = (sample_ns[:, -1:] - sample_ns[:, 1:]) / NS_PER_S
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.abs(np.diff(value, axis=1)) / (np.diff(sample_ns, axis=1) / NS_PER_S)
+    jumps = (age_s <= p.window_s) & (rate > p.jump_max_mpa_per_s)
+    return np.asarray(jumps.any(axis=1))
 
 
 def _may_fire(device: Devices, context: Context) -> Bools:

@@ -24,8 +24,9 @@ STALE_MIN_S = 60.0
 STALE_MAX_S = 900.0
 """Contract: values hold for three reporting intervals, at least 60 s and at most 15 min."""
 
-DEFAULT_INTERVAL_S = {Kind.LIFT: 60.0, Kind.BOILER: 20.0, Kind.CRANE: 20.0}
-"""Reporting interval of devices whose registry row names none (ours); other kinds 60 s."""
+DEFAULT_INTERVAL_S = {Kind.LIFT: 300.0, Kind.ESCALATOR: 300.0}
+"""Reporting interval of devices whose registry row names none (ours): kinds that report changes
+only may be quiet for long; other kinds 60 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,9 @@ class Current:
     ----------
     values
         float64[n, c], NaN = unknown.
+    kept
+        float64[n, c], last reported values of devices that are unknown at the moment: late data may
+        show that they never were.
     reported_ns
         int64[n, c], event time of the last report of a channel.
     changed_ns
@@ -89,6 +93,7 @@ class Current:
         channels = len(CHANNELS[kind])
         self.kind = kind
         self.values: Floats = np.empty((0, channels))
+        self.kept: Floats = np.empty((0, channels))
         self.reported_ns: Ints = np.empty((0, channels), dtype=np.int64)
         self.changed_ns: Ints = np.empty((0, channels), dtype=np.int64)
         self.last_event_ns: Ints = np.empty(0, dtype=np.int64)
@@ -105,6 +110,7 @@ class Current:
         limit_s = np.where(np.isnan(intervals_s), default, intervals_s) * STALE_INTERVALS
         self.limit_ns = (np.clip(limit_s, STALE_MIN_S, STALE_MAX_S) * seconds(1)).astype(np.int64)
         self.values = grown(self.values, n, np.nan)
+        self.kept = grown(self.kept, n, np.nan)
         for name in self.times():
             setattr(self, name, grown(getattr(self, name), n, NEVER))
         self.known = grown(self.known, n, 0)
@@ -122,7 +128,7 @@ class Current:
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
-        return (*self.times(), "values", "known")
+        return (*self.times(), "values", "kept", "known")
 
     def clock_ns(self, device: Devices, now_ns: int) -> Ints:
         """Event time of devices at a received time: their last row's, and what has passed since."""
@@ -134,8 +140,21 @@ class Current:
 
     def forget(self, device: Devices) -> None:
         """Make every channel of devices unknown."""
+        known = self.known[device]
+        self.kept[device[known]] = self.values[device[known]]
         self.values[device] = np.nan
         self.known[device] = False
+
+    def recall(self, device: Devices, event_ns: Ints) -> None:
+        """Undo `forget` for devices whose late rows follow their last one without a gap.
+
+        The device was there all the time, only we did not hear it.
+        """
+        gap_ns = event_ns - self.last_event_ns[device]
+        seen = ~self.known[device] & (self.last_event_ns[device] != NEVER)
+        whole = device[seen & (gap_ns >= 0) & (gap_ns <= self.limit_ns[device])]
+        self.values[whole] = self.kept[whole]
+        self.known[whole] = True
 
     def skip(self, gap_ns: int) -> None:
         """Leave a time in which we were away out of silence and holds."""

@@ -77,7 +77,8 @@ class KindEngine:
         ]
         self._due: Ints = np.empty(0, dtype=np.int64)
         self._timer_due: Ints = np.empty(0, dtype=np.int64)
-        self._table_index: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._vocabulary: tuple[str, ...] = ()
+        self._table_index: NDArray[np.int32] = np.array([-1], dtype=np.int32)
         self.due_ns = FAR
 
     def grow(self, fleet: Fleet) -> None:
@@ -123,6 +124,8 @@ class KindEngine:
         usable = selected[(batch.quality[selected] & _RETAINED) == 0]
         if not len(usable):
             return []
+        late = (batch.quality[usable] & _LATE) != 0
+        self._current.recall(batch.device[usable][late], batch.event_time_ns[usable][late])
         rows = self._rows(batch, usable)
         findings = self._before(batch, usable, rows)
         self._apply(batch, usable, rows)
@@ -401,7 +404,8 @@ class KindEngine:
 
     def _known_codes(self, batch: ReadingBatch) -> NDArray[np.int32]:
         """Table index by vocabulary index; the last entry stands for no code (index -1)."""
-        if len(self._table_index) != len(batch.vocabulary) + 1:
+        if batch.vocabulary != self._vocabulary:
+            self._vocabulary = batch.vocabulary
             indices = [table_index(text) for text in batch.vocabulary]
             self._table_index = np.array([*indices, -1], dtype=np.int32)
         return self._table_index

@@ -107,7 +107,7 @@ class Firm:
     phone: str = ""
     webhook_url: str = ""
     webhook_secret: str = field(default="", repr=False)
-    mqtt_notify: bool = True
+    mqtt_notify: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

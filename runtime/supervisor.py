@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 import structlog
 
@@ -123,12 +124,22 @@ def _end(child: Child) -> None:
         process.wait()
 
 
-def spawn(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start ``python -m runtime`` with arguments; it gets SIGTERM when this process dies."""
+def spawn(
+    arguments: Sequence[str], environment: Mapping[str, str], *, log: IO[bytes] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start ``python -m runtime`` with arguments; it gets SIGTERM when this process dies.
+
+    Parameters
+    ----------
+    log
+        File for what it prints; default: where this process prints.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "runtime", *arguments],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
         start_new_session=True,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - one call into libc, no locks of ours
     )

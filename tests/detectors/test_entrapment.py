@@ -1,0 +1,243 @@
+"""Each story is drawn on a time line: what the car did, and what must be claimed when."""
+
+import pytest
+
+from domain.readings import Quality
+from tests.support.story import LATE, Story, leave, lift, only, ride
+
+OFF, AT, BUTTON = "entrapment_off_level", "entrapment_at_level", "alarm_button"
+
+
+def stuck_between_floors(story: Story, t_s: float = 40.0) -> Story:
+    """Boards at t-26, runs 18 s, stops between floors at ``t_s``."""
+    ride(story, t_s - 26, 18)
+    return story.at(t_s, car_status=0)
+
+
+def test_off_level_is_suspected_after_30_s_and_confirmed_after_120_s() -> None:
+    """
+    car   __boards__████run████|stops between floors___________________________
+                              40        70 suspected              160 confirmed
+    """
+    story = stuck_between_floors(lift()).until(200)
+    assert story.levels() == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 160)]
+    assert story.ended() == []
+
+
+def test_an_alarm_or_a_fault_confirms_off_level_after_45_s() -> None:
+    pressed = stuck_between_floors(lift()).code(60, "gbt24476:90").until(120)
+    assert pressed.levels(OFF) == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 85)]
+    faulty = stuck_between_floors(lift()).code(43, "gbt24476:04").until(120)
+    assert faulty.levels(OFF) == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 85)]
+
+
+def test_an_alarm_after_a_minute_confirms_at_once() -> None:
+    story = stuck_between_floors(lift()).code(100.2, "gbt24476:90")
+    assert story.levels(OFF)[-1] == (OFF, "confirmed", 40, 100.2)
+
+
+def test_a_long_express_run_is_no_entrapment() -> None:
+    story = ride(lift(), 10, 170)
+    story.at(190, car_status=0, door_zone=True)
+    leave(story, 193).until(400)
+    assert story.levels() == []
+
+
+def test_a_stop_without_anybody_is_no_entrapment() -> None:
+    story = lift().at(10, car_status=1, door_zone=False).at(30, car_status=0).until(400)
+    assert story.levels() == []
+
+
+@pytest.mark.parametrize("mode", [2, 3, 4, 6])
+def test_special_modes_are_not_judged_and_withdraw_a_suspicion(mode: int) -> None:
+    quiet = stuck_between_floors(lift().at(1, service_mode=mode)).until(300)
+    assert quiet.levels() == []
+    withdrawn = stuck_between_floors(lift()).at(80, service_mode=mode).until(90)
+    assert withdrawn.levels() == [(OFF, "suspected", 40, 70)]
+    assert withdrawn.ended()[0][1].startswith("mode_")
+
+
+@pytest.mark.parametrize("mode", [0, 5, 7, None])
+def test_other_and_unknown_modes_do_not_hide_an_entrapment(mode: int | None) -> None:
+    story = stuck_between_floors(lift().at(1, service_mode=mode)).until(200)
+    assert [level for _, level, _, _ in story.levels(OFF)] == ["suspected", "confirmed"]
+
+
+def test_reaching_a_floor_and_opening_ends_it() -> None:
+    story = stuck_between_floors(lift()).until(80)
+    story.at(81, car_status=1).at(86, car_status=0, door_zone=True).at(88, door_closed=False)
+    story.until(95)
+    assert story.ended() == [(OFF, "door_opened")]
+
+
+def test_presence_lost_behind_a_closed_door_ends_nothing() -> None:
+    story = stuck_between_floors(lift()).at(75, passenger_present=False).until(300)
+    assert story.ended() == []
+    assert story.levels()[0] == (OFF, "suspected", 40, 70)
+
+
+def test_a_power_cut_that_blinds_the_sensor_does_not_free_the_passenger() -> None:
+    """
+    car   ████run████|power off: car stops, presence reads false
+                     40              70 suspected   85 confirmed
+    """
+    story = ride(lift(), 14, 18)
+    story.at(40, car_status=0, mains_power=False, passenger_present=False).until(200)
+    assert story.levels() == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 85)]
+
+
+def test_a_power_cut_of_an_empty_lift_is_no_entrapment() -> None:
+    story = lift().at(10, car_status=1, door_zone=False)
+    story.at(20, car_status=0, mains_power=False, passenger_present=None).until(300)
+    assert story.levels() == []
+
+
+def test_at_level_with_a_door_that_does_not_open_after_the_ride() -> None:
+    """
+    car   boards██run██|arrives at level, door stays shut
+                      40        70 suspected          160 confirmed
+    """
+    story = ride(lift(), 14, 18)
+    story.at(40, car_status=0, door_zone=True).until(200)
+    assert story.levels() == [(AT, "suspected", 40, 70), (AT, "confirmed", 40, 160)]
+    story.at(210, door_closed=False).until(215)
+    assert story.ended() == [(AT, "door_opened")]
+
+
+def test_at_level_with_a_car_that_does_not_start_after_boarding() -> None:
+    story = lift().at(10, door_closed=False).at(12, passenger_present=True)
+    story.at(16, door_closed=True).until(200)
+    assert story.levels() == [(AT, "suspected", 16, 56), (AT, "confirmed", 16, 156)]
+
+
+def test_presence_from_before_the_door_opened_is_only_suspected_without_more() -> None:
+    story = ride(lift(), 10, 20)
+    story.at(38, car_status=0, door_zone=True).at(40, door_closed=False).at(46, door_closed=True)
+    story.until(400)
+    assert story.levels() == [(AT, "suspected", 46, 89)]
+    story.code(401, "gbt24476:90")
+    assert story.levels(AT)[-1][1] == "confirmed"
+
+
+def test_a_stuck_presence_sensor_is_no_suspicion() -> None:
+    story = ride(lift(), 10, 20)
+    t = 38.0
+    for _ in range(4):
+        story.at(t, car_status=0, door_zone=True).at(t + 2, door_closed=False)
+        story.at(t + 8, door_closed=True).at(t + 12, car_status=1, door_zone=False)
+        t += 30
+    story.at(t, car_status=0, door_zone=True).at(t + 2, door_closed=False)
+    story.at(t + 8, door_closed=True).until(t + 400)
+    assert story.levels() == []
+
+
+def test_a_sensor_that_holds_ten_seconds_is_normal() -> None:
+    story = ride(lift(), 10, 20)
+    leave(story.at(38, car_status=0, door_zone=True), 40).until(600)
+    assert story.levels() == []
+
+
+def test_a_cleaner_holding_the_door_or_parked_out_of_service_is_no_entrapment() -> None:
+    holding = lift().at(10, door_closed=False, passenger_present=True).until(900)
+    assert holding.levels() == []
+    parked = lift().at(10, service_mode=0).at(12, door_closed=False, passenger_present=True)
+    parked.at(20, door_closed=True).until(900)
+    assert parked.levels() == []
+
+
+def test_without_presence_sensor_the_load_tells_of_somebody() -> None:
+    story = lift().at(1, passenger_present=None, load_kg=0)
+    story.at(10, load_kg=150).at(12, car_status=1, door_zone=False).at(30, car_status=0).until(200)
+    assert story.levels() == [(OFF, "suspected", 30, 60), (OFF, "confirmed", 30, 150)]
+
+
+def test_a_retrofit_terminal_without_car_status_is_judged_by_lack_of_progress() -> None:
+    story = lift(express_zone_m=60.0, rated_speed_mps=2.0)
+    story.at(1, car_status=None).at(5, door_closed=False).at(6, passenger_present=True)
+    story.at(9, door_closed=True).at(12, door_zone=False).until(200)
+    kind, level, onset_s, detected_s = story.levels()[0]
+    assert (kind, level, onset_s) == (OFF, "suspected", 12)
+    assert detected_s == 12 + 45 + 30
+
+
+def test_unknown_time_is_no_hold_time_and_hides_nothing() -> None:
+    """
+    known  ████████████|offline for 600 s|████████████████
+           stop at 40  50                650   suspected at 670: 10 s + 20 s
+    """
+    story = stuck_between_floors(lift()).alive(50, online=False).until(640)
+    assert story.levels(OFF) == []
+    story.alive(650).at(
+        650, car_status=0, door_zone=False, door_closed=True, passenger_present=True
+    )
+    story.until(680)
+    kind, level, _, detected_s = only(story.levels(OFF))
+    assert (kind, level) == (OFF, "suspected")
+    assert 670 <= detected_s <= 680
+
+
+def test_our_own_outage_is_no_hold_time() -> None:
+    """We are away from 45 to 245; the car left at 60, which the broker tells us afterwards."""
+    story = stuck_between_floors(lift()).until(45).away(245)
+    story.at(60, received_s=245.2, quality=LATE, car_status=1)
+    story.at(70, received_s=245.3, quality=LATE, car_status=0, door_zone=True)
+    story.at(72, received_s=245.4, quality=LATE, door_closed=False).until(300)
+    assert story.levels(OFF) == []
+
+
+def test_a_danger_that_stands_at_the_end_of_late_data_is_claimed_as_late() -> None:
+    """
+    event time   stop 40 ............ 100 (last buffered item)
+    received     ............................. 300.1  300.2   claimed 5 s after the last
+    """
+    story = ride(lift(), 14, 18).until(38)
+    story.at(40, received_s=300.1, quality=LATE, car_status=0)
+    story.at(100, received_s=300.2, quality=LATE, passenger_present=True).until(310)
+    assert [(f.level, f.late) for f in story.findings if f.kind == OFF] == [("suspected", True)]
+
+
+def test_late_data_that_ended_well_claims_nothing() -> None:
+    story = ride(lift(), 14, 18).until(38)
+    story.at(40, received_s=300.1, quality=LATE, car_status=0)
+    story.at(100, received_s=300.2, quality=LATE, car_status=1)
+    story.at(110, received_s=300.3, quality=LATE, car_status=0, door_zone=True)
+    story.at(112, received_s=300.4, quality=LATE, door_closed=False).until(400)
+    assert story.levels(OFF, AT) == []
+
+
+def test_retained_rows_are_history() -> None:
+    flags = int(Quality.RETAINED | Quality.LATE)
+    story = lift().at(5, quality=flags, car_status=0, door_zone=False, passenger_present=True)
+    assert story.until(400).levels() == []
+
+
+def test_a_clock_judged_wrong_restarts_nothing_and_invents_nothing() -> None:
+    """The first item says 300 s ago; then the clock is judged wrong and event time is ours."""
+    story = ride(lift(), 14, 18)
+    story.at(40 - 300, received_s=40, quality=LATE, car_status=0)
+    wrong = int(Quality.CLOCK_WRONG | Quality.CLOCK_STEP)
+    story.at(46, quality=wrong, passenger_present=True).until(60)
+    assert story.levels(OFF) == []
+
+
+def test_samples_buffered_in_one_message_are_judged_at_their_own_times() -> None:
+    """A minute of samples arrives at once: it stood 35 s within them, though it ended."""
+    story = ride(lift(), 14, 18)
+    story.at(40, received_s=100, car_status=0)
+    story.at(76, received_s=100, car_status=1)
+    assert story.levels() == [(OFF, "suspected", 40, 100)]
+
+
+def test_evidence_says_what_was_seen_and_how_much_it_weighs() -> None:
+    story = stuck_between_floors(lift()).code(43, "gbt24476:04").until(80)
+    finding = next(f for f in story.findings if f.kind == OFF)
+    seen = {e.name: (e.value, e.log_odds) for e in finding.evidence}
+    assert seen["stopped_s"] == (30.0, None)
+    assert seen["door_zone"] == (False, 4.0)
+    assert seen["passenger_present"] == (True, 2.5)
+    assert seen["gbt24476:04"] == (True, 3.0)
+
+
+def test_settings_move_the_holds() -> None:
+    story = stuck_between_floors(lift(parameters={"entrapment": {"off_level_hold_s": 20.0}}))
+    assert story.until(70).levels()[0] == (OFF, "suspected", 40, 60)

@@ -1,0 +1,210 @@
+"""Codes, boilers, cranes, silence and clocks, each as a story."""
+
+import numpy as np
+import pytest
+
+from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
+from domain.equipment import Equipment, Kind
+from domain.errors import UsageError
+from domain.readings import Quality
+from tests.support.story import LATE, Story, lift
+
+RNG_SEED = 20_260_528
+
+
+def boiler(**registry: float) -> Story:
+    return Story(Equipment(id="B1", kind=Kind.BOILER, **registry))  # type: ignore[arg-type]
+
+
+def crane(**registry: object) -> Story:
+    return Story(Equipment(id="C1", kind=Kind.CRANE, **registry))  # type: ignore[arg-type]
+
+
+def test_a_fault_is_an_advisory_until_its_last_code_ends() -> None:
+    story = lift().code(10, "gbt24476:02").code(12, "gbt24476:07").code(13, "gbt24476:02")
+    story.code(20, "gbt24476:02", active=False)
+    assert story.levels() == [("lift_fault", "advisory", 10, 10)]
+    assert story.ended() == []
+    story.code(30, "gbt24476:07", active=False)
+    assert story.ended() == [("lift_fault", "code_cleared")]
+
+
+def test_code_00_ends_all_faults_and_unknown_codes_claim_nothing() -> None:
+    story = lift().code(10, "gbt24476:02").code(20, "gbt24476:00").code(30, "gbt24476:77")
+    assert story.ended() == [("lift_fault", "code_cleared")]
+    assert len(story.levels()) == 1
+
+
+def test_faults_in_inspection_are_a_mechanic_s() -> None:
+    story = lift().at(5, service_mode=2).code(10, "gbt24476:01").until(100)
+    assert story.levels() == []
+    story.at(101, service_mode=1)
+    assert [kind for kind, *_ in story.levels()] == ["lift_fault"]
+
+
+@pytest.mark.parametrize("mode", range(8))
+def test_an_alarm_is_always_an_incident_and_repeats_within_a_minute_are_one(mode: int) -> None:
+    story = lift().at(5, service_mode=mode).code(10, "gbt24476:90").code(40, "gbt24476:90")
+    story.code(75, "gbt24476:90")
+    assert story.levels("alarm_button") == [
+        ("alarm_button", "suspected", 10, 10),
+        ("alarm_button", "suspected", 75, 75),
+    ]
+
+
+def test_an_alarm_in_late_data_is_claimed_as_late() -> None:
+    story = lift().until(500).code(20, "gbt24476:90", received_s=500.5, quality=LATE)
+    (finding,) = story.findings
+    assert (finding.kind, finding.late) == ("alarm_button", True)
+
+
+def test_escalator_faults_are_their_own_kind() -> None:
+    story = Story(Equipment(id="E1", kind=Kind.ESCALATOR)).code(10, "gbt24476:63")
+    assert story.levels() == [("escalator_fault", "advisory", 10, 10)]
+
+
+def test_set_pressure_and_tolerance_follow_the_rule() -> None:
+    rated = np.array([0.4, 0.8, 1.25, 7.0, np.nan, 0.8])
+    registered = np.array([np.nan, np.nan, np.nan, np.nan, np.nan, 0.9])
+    set_mpa = set_pressure_mpa(rated, registered)
+    assert set_mpa[:4] == pytest.approx([0.43, 0.83, 1.3, 7.35])
+    assert np.isnan(set_mpa[4])
+    assert set_mpa[5] == 0.9
+    tolerance = set_tolerance_mpa(np.array([0.43, 0.83, 5.0, 8.0]))
+    assert tolerance == pytest.approx([0.015, 0.0249, 0.07, 0.08])
+
+
+@pytest.mark.parametrize("rise_mpa_per_min", [0.12, 0.15, 0.20])
+@pytest.mark.parametrize("noise_seed", range(4))
+def test_a_blocked_outlet_is_claimed_before_the_safety_valve_would_lift(
+    rise_mpa_per_min: float, noise_seed: int
+) -> None:
+    """Pressure from the band's top at full fire; set pressure 0.83; noise 0.5 % of 1.6 MPa span."""
+    noise = np.random.default_rng(RNG_SEED + noise_seed).normal(0, 0.0008, 200)
+    story = boiler(rated_pressure_mpa=0.8)
+    lifts_s = None
+    for t in range(120):
+        pressure = 0.76 + max(0, t - 20) * rise_mpa_per_min / 60
+        lifts_s = t if lifts_s is None and pressure >= 0.83 else lifts_s
+        story.at(t, steam_pressure_mpa=round(pressure + noise[t], 3), flame_on=True)
+    assert lifts_s is not None
+    dispatched = [entry for entry in story.levels() if entry[1] != "advisory"]
+    assert dispatched
+    assert dispatched[0][3] < lifts_s
+
+
+def test_normal_cycling_up_to_the_rated_pressure_claims_nothing() -> None:
+    noise = np.random.default_rng(RNG_SEED).normal(0, 0.0008, 3_600)
+    story = boiler(rated_pressure_mpa=0.8)
+    phase = np.arange(3_600) % 240
+    pressure = np.where(phase < 120, 0.56 + phase * 0.002, 0.80 - (phase - 120) * 0.002)
+    for t in range(3_600):
+        story.at(
+            t, steam_pressure_mpa=round(pressure[t] + noise[t], 3), flame_on=bool(phase[t] < 120)
+        )
+    assert story.levels() == []
+
+
+def test_a_jump_of_the_instrument_is_no_forecast_but_a_limit_is_a_limit() -> None:
+    story = boiler(rated_pressure_mpa=0.8)
+    for t in range(60):
+        story.at(t, steam_pressure_mpa=0.70 if t < 30 else 0.815, flame_on=True)
+    assert story.levels() == [("overpressure", "advisory", 30, 40)]
+    for t in range(60, 70):
+        story.at(t, steam_pressure_mpa=0.84, flame_on=True)
+    assert story.levels()[-1][1] == "confirmed"
+    for t in range(70, 90):
+        story.at(t, steam_pressure_mpa=0.70, flame_on=False)
+    assert story.ended() == [("overpressure", "pressure_normal")]
+
+
+def test_a_boiler_without_ratings_cannot_be_judged() -> None:
+    story = boiler()
+    for t in range(30):
+        story.at(t, steam_pressure_mpa=3.0, flame_on=True)
+    assert story.levels() == []
+
+
+def test_low_water_while_firing_is_confirmed_within_five_seconds() -> None:
+    by_switch = boiler().at(0, water_level_mm=0, low_water=False, flame_on=True)
+    by_switch.at(10, low_water=True).until(20)
+    assert by_switch.levels() == [("low_water_firing", "confirmed", 10, 12)]
+    by_level = boiler().at(0, water_level_mm=0, flame_on=True).at(10, water_level_mm=-80).until(20)
+    assert by_level.levels()[0] == ("low_water_firing", "confirmed", 10, 12)
+
+
+def test_low_water_without_fire_and_a_short_swell_claim_nothing() -> None:
+    cold = boiler().at(0, water_level_mm=-90, low_water=True, flame_on=False).until(20)
+    swell = boiler().at(0, water_level_mm=0, flame_on=True).at(10, water_level_mm=-60)
+    swell.at(12, water_level_mm=-30).until(60)
+    assert cold.levels() + swell.levels() == []
+
+
+def test_low_water_ends_when_the_flame_is_out() -> None:
+    story = boiler().at(0, low_water=True, flame_on=True).at(10, flame_on=False).until(20)
+    assert story.ended() == [("low_water_firing", "flame_off")]
+
+
+def test_an_overload_is_confirmed_within_two_seconds_of_the_plateau() -> None:
+    story = crane(rated_load_t=10.0).at(0, hook_load_t=0.1)
+    for t in range(10, 20):
+        story.at(t, hook_load_t=12.0)
+    kind, level, onset_s, detected_s = story.levels()[0]
+    assert (kind, level, onset_s) == ("overload", "confirmed", 10)
+    assert detected_s <= 12
+
+
+def test_lift_off_dynamics_and_single_spikes_claim_nothing() -> None:
+    story = crane(rated_load_t=10.0)
+    for n in range(200):
+        t = n / 10
+        load = 12.8 if 5 <= t < 5.8 else 9.8 if t >= 5.8 else 0.1
+        story.at(t, hook_load_t=99.0 if n == 150 else load)
+    assert story.levels() == []
+
+
+def test_the_chart_decides_at_the_radius_of_the_load() -> None:
+    chart = ((5.0, 20.0), (10.0, 10.0), (20.0, 5.0))
+    near = crane(load_chart=chart, rated_load_t=20.0)
+    far = crane(load_chart=chart, rated_load_t=20.0)
+    for t in range(10):
+        near.at(t, hook_load_t=12.0, radius_m=7.5)
+        far.at(t, hook_load_t=12.0, radius_m=15.0)
+    assert near.levels() == []
+    assert far.levels()[0][:2] == ("overload", "confirmed")
+    capacity = next(e.value for e in far.findings[0].evidence if e.name == "capacity_t")
+    assert capacity == 7.5
+
+
+def test_a_silent_device_is_offline_after_three_intervals_and_back_when_heard() -> None:
+    story = lift(report_interval_s=30.0).alive(50).until(200)
+    assert story.levels() == [("device_offline", "advisory", 50, 140)]
+    story.alive(210)
+    assert story.ended() == [("device_offline", "heard_again")]
+
+
+def test_a_last_will_is_no_danger_by_itself_and_never_heard_is_not_offline() -> None:
+    story = lift(report_interval_s=30.0).alive(10, online=False).until(80)
+    assert story.levels() == []
+    assert Story(Equipment(id="L1", kind=Kind.LIFT)).until(2_000).levels() == []
+
+
+def test_our_own_outage_is_not_the_devices_silence() -> None:
+    story = lift(report_interval_s=30.0).until(20).away(500).until(560)
+    assert story.levels() == []
+    assert story.until(600).levels() == [("device_offline", "advisory", 480, 570)]
+
+
+def test_a_wrong_clock_is_claimed_once_and_ends_after_three_good_rows() -> None:
+    wrong = int(Quality.CLOCK_WRONG)
+    story = lift().at(10, quality=wrong).at(20, quality=wrong)
+    assert story.levels() == [("clock_wrong", "advisory", 10, 10)]
+    story.at(30).at(31).at(32)
+    assert story.ended() == [("clock_wrong", "clock_right_again")]
+
+
+def test_unknown_detectors_and_parameters_are_named() -> None:
+    with pytest.raises(UsageError, match="did you mean entrapment"):
+        lift(parameters={"entrapmnt": {}})
+    with pytest.raises(UsageError, match="did you mean off_level_hold_s"):
+        lift(parameters={"entrapment": {"off_level_hold": 1.0}})
