@@ -72,6 +72,11 @@ def device_streams(kind: Kind, equipment_id: str) -> tuple[str, ...]:
     return tuple(device(kind, equipment_id, stream) for stream in Stream)
 
 
+def device_filter(kind: Kind, equipment_id: str) -> str:
+    """Filter of everything below a device's own id: what a broker lets it publish."""
+    return f"{ROOT}/{kind}/{equipment_id}/+"
+
+
 def gateway(gateway_id: str) -> str:
     """Topic on which a gateway publishes."""
     return f"{ROOT}/{_GATEWAY}/{gateway_id}/{_BATCH}"
