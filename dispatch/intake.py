@@ -173,7 +173,9 @@ def _join(intake: _Intake, before: Incident) -> Incident:
     finding = intake.finding
     after = _returned(_levelled(before, finding), finding)
     after = replace(
-        after, finding_ids=_joined_ids(before, finding, lambda: _joined(intake.tx, before))
+        after,
+        opened_at_ns=_onset_ns(before, finding),
+        finding_ids=_joined_ids(before, finding, lambda: _joined(intake.tx, before)),
     )
     intake.tx.incidents.save(after)
     disposition = _join_disposition(before, after)
@@ -300,6 +302,11 @@ def _joined_ids(
     replaced = (one.id for one in listed[1:] if newest[_claim(one)] != one.id)
     leaving = next(replaced, None)
     return tuple(finding_id for finding_id in ids if finding_id != leaving)
+
+
+def _onset_ns(before: Incident, finding: Finding) -> int:
+    """Onset as judged live: an alarm may come before the stop that caused it is judged."""
+    return before.opened_at_ns if finding.late else min(before.opened_at_ns, finding.onset_ns)
 
 
 def _said(finding: Finding) -> str:

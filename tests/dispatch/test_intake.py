@@ -45,6 +45,14 @@ def test_a_finding_opens_an_incident_that_can_be_read_back(store: StateStore) ->
     assert actions(store, opened) == ["opened"]
 
 
+def test_an_incident_is_open_since_the_earliest_onset_judged_live(store: StateStore) -> None:
+    take(store, finding(ALARM, at_s=40, onset_s=40, detector="codes"))
+    [joined] = take(store, finding(at_s=50, onset_s=20))
+    assert joined.opened_at_ns == NOW_NS + 20 * NS_PER_S
+    [late] = take(store, finding(AT_LEVEL, at_s=60, onset_s=-900, late=True))
+    assert late.opened_at_ns == NOW_NS + 20 * NS_PER_S
+
+
 def test_a_replay_changes_nothing(store: StateStore) -> None:
     batch = [
         finding(),

@@ -1,0 +1,46 @@
+# make demo   set-up, then the main job on the embedded default (ARGS="--seconds 120 --json")
+# make test   set-up, then every check and test
+# make check  linters, types and layers only
+# make bench  speed and memory as ratios
+# make gen    generated files: dashboards, sample configuration, screenshots are apart
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test check bench gen clean
+
+demo: .venv/runtime
+	$(BIN)/equipwatch demo $(ARGS)
+
+test: check
+	bash tests/support/system_packages.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/equipwatch dashboards build --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+bench: .venv/dev
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only $(ARGS)
+
+gen: .venv/dev
+	$(BIN)/equipwatch dashboards build
+	$(BIN)/equipwatch config sample > deploy/equipwatch.sample.toml
+
+.venv/runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/runtime
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+clean:
+	rm -rf .venv demo-data
