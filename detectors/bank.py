@@ -2,8 +2,8 @@
 
 A batch is cut into rounds, so that no device occurs twice in one (NumPy would lose the second). For
 each round, in this order: what late data left open is judged; hold timers run up to the rows' event
-times on the old state; the rows are taken in; detectors judge anew. Between rows the journal's ticks
-move each device's own event clock. Any split of the rows over calls gives the same findings.
+times on the old state; the rows are taken in; detectors judge anew. Between rows the journal's
+ticks move each device's own event clock. Any split of the rows over calls gives the same findings.
 """
 
 import io

@@ -1,7 +1,7 @@
 """What a detector is: a pure judgement over rows, and words for what it saw.
 
-The bank owns time: it keeps the hold timers (`detectors.stages.Stages`) of every staged detector and
-builds findings. A detector says what stands, how long it must stand, and on what evidence.
+The bank owns time: it keeps the hold timers (`detectors.stages.Stages`) of every staged detector
+and builds findings. A detector says what stands, how long it must stand, and on what evidence.
 """
 
 from dataclasses import dataclass

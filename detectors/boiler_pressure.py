@@ -9,8 +9,8 @@ samples of the last `window_s`, and the forecast is :math:`(p_{set} - p) / b`.
   not known to be off;
 - confirmed: forecast within 15 s, or :math:`p \ge p_{set}` less its tolerance for 2 s.
 
-A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. It fails with
-samples slower than about 5 s, and says nothing of boilers without a rated or set pressure.
+A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. It fails
+with samples slower than about 5 s, and says nothing of boilers without a rated or set pressure.
 
 Set pressures and tolerances: TSG 11-2020 chapter 5 as reproduced in secondary sources.
 """

@@ -1,7 +1,7 @@
 """Every staged detector, one line each: a parameters type and how to make it.
 
-`detectors.codes`, `detectors.silence` and `detectors.clock` need no hold timers; the bank calls them
-directly.
+`detectors.codes`, `detectors.silence` and `detectors.clock` need no hold timers; the bank calls
+them directly.
 """
 
 import dataclasses

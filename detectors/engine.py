@@ -456,10 +456,11 @@ class KindEngine:
         shared: list[tuple[str, _Part]] = [
             ("current", self._current),
             ("codes", self._codes),
-            ("history", self._history),
             ("silence", self._silence),
             ("clock", self._clocks),
         ]
+        if self._kind is Kind.LIFT:
+            shared.append(("history", self._history))
         staged: list[tuple[str, _Part]] = [
             (f"{detector.name}/timers", stages) for detector, stages in self._staged
         ]

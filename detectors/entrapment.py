@@ -1,15 +1,15 @@
 r"""Passengers trapped in lifts, inferred in two stages from evidence that is shown.
 
-The national code table has no entrapment, so it is judged from what a car does. Two cases, each with
-its own timers:
+The national code table has no entrapment, so it is judged from what a car does. Two cases, each
+with its own timers:
 
 - **off level**: the car stands outside the door zone, its door is not open, somebody is inside;
 - **at level**: the car stands in the door zone behind a closed door with somebody inside, and the
   door does not open although it should.
 
 Each observation adds log-odds, :math:`L = L_0 + \sum_i w_i`. A case is *suspected* when
-:math:`L \ge L_s` has stood for the hold of its kind, and *confirmed* when :math:`L \ge L_c` has stood
-for the longer hold, or for a shorter one when something independent corroborates it (alarm button,
+:math:`L \ge L_s` has stood for the hold of its kind, and *confirmed* when :math:`L \ge L_c` has
+stood for the longer hold, or for a shorter one when something independent corroborates it (alarm button,
 fault code, mains off, a door that tries and fails).
 
 At level the same picture (closed door, person) is an ordinary one: somebody waits, a sensor holds,
@@ -293,7 +293,7 @@ class Entrapment:
 
 
 def _off_level(scene: _Scene, p: EntrapmentParameters) -> _Picture:
-    """Off-level case; a door that opens out there means a wrong zone switch, unless corroborated."""
+    """Off-level case; a door that opens there means a wrong zone switch, unless corroborated."""
     shut = (scene.door != 0) | (scene.corroboration > 0)
     base = scene.stopped & (scene.zone == 0) & shut & np.isfinite(scene.person)
     m = len(base)

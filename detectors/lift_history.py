@@ -21,8 +21,8 @@ SEEN_FIRMLY_S = 20.0
 
 EXPRESS_MARGIN_S = 15.0
 EXPRESS_DEFAULT_S = 40.0
-"""Without car status and speed a lift counts as stopped when door zone and position have not changed
-for the time to cross its express zone plus the margin, or for the default (ours)."""
+"""Without car status and speed a lift counts as stopped when door zone and position have not
+changed for the time to cross its express zone plus the margin, or for the default (ours)."""
 
 FAILED_DOOR_S = 2.0
 """A door that loses and regains its closed signal faster than this did not open (ours)."""

@@ -1,5 +1,6 @@
-"""Hold timers in stages: a condition that stands long enough raises a level, and one that is over
-long enough ends it.
+"""Hold timers in stages.
+
+A condition that stands long enough raises a level, and one that is over long enough ends it.
 
 Time line of one device (suspected after 30 s, confirmed after 120 s):
 

@@ -15,15 +15,15 @@ lag that stays.
 
 import msgspec
 
-from domain.instants import seconds
+from domain.instants import from_iso, seconds
 from domain.readings import Quality
 
 LATE_AFTER_NS = seconds(120)
 """Contract: later than the device's usual lag by more than this is late; ahead of the received time
 by more than this is a wrong clock."""
 
-BUFFER_MAX_NS = seconds(7 * 86_400)
-"""Nobody buffers longer (default, ours): a larger lag is a wrong clock, 1970 included."""
+ERA_NS = from_iso("2001-01-01T00:00:00Z")
+"""Earlier is a clock that lost its time (1970, 1980, 2000 are where they start) and no old data."""
 
 CONSTANT_SPAN_NS = seconds(5)
 """Received time over which a lag must stay before it counts as constant (default, ours)."""
@@ -85,7 +85,7 @@ def judge(
     stepped_back = _stepped_back(clock, ts_ns, seq, boot) and lag_ns > LATE_AFTER_NS
     if clock.wrong:
         return _judge_wrong(clock, lag_ns, ts_ns, received_at_ns)
-    if lag_ns < -LATE_AFTER_NS or lag_ns > BUFFER_MAX_NS or stepped_back:
+    if lag_ns < -LATE_AFTER_NS or ts_ns < ERA_NS or stepped_back:
         return _turn_wrong(clock, lag_ns, received_at_ns)
     usual = clock.usual_lag_ns
     if lag_ns <= (usual or 0.0) + LATE_AFTER_NS:
@@ -110,7 +110,7 @@ def _judge_wrong(clock: Clock, lag_ns: int, ts_ns: int, received_at_ns: int) -> 
         clock.usual_lag_ns = lag_ns
         clock.run_items = 0
         return ts_ns, 0
-    if lag_ns - clock.wrong_lag_ns > LATE_AFTER_NS and lag_ns <= BUFFER_MAX_NS:
+    if lag_ns - clock.wrong_lag_ns > LATE_AFTER_NS and ts_ns >= ERA_NS:
         if not _constant(clock, lag_ns, received_at_ns):
             return received_at_ns, _WRONG | _LATE
         clock.run_items = 0

@@ -22,7 +22,7 @@ from ingest.broker import load_passwords
 from ingest.journal import JournalReader
 from runtime.offline import all_incidents
 from runtime.pipeline import CONSUMER
-from runtime.serve import free_port
+from runtime.serve import PASSWORDS, free_port
 from runtime.settings import Settings, load
 from runtime.site import Endpoints, Site
 from runtime.supervisor import spawn
@@ -169,7 +169,7 @@ def _publish(
     address = urlsplit(endpoints.broker)
     publisher = Publisher(
         BrokerAddress(host=address.hostname or "", port=address.port or 1883),
-        load_passwords(site.broker / "passwords.csv"),
+        load_passwords(site.broker / PASSWORDS),
     )
     stop = threading.Event()
     length_s = seconds or ENDLESS_S

@@ -17,6 +17,7 @@ from domain.registry import RegistryFile, parse_registry
 from ingest.broker import load_passwords
 from runtime.offline import OfflineReport, replay_offline
 from runtime.reports import incident_report
+from runtime.serve import PASSWORDS
 from runtime.settings import Settings, load
 from runtime.site import Site
 from runtime.wiring import open_state, open_telemetry
@@ -51,7 +52,7 @@ def target(*, data: Path | None, broker: str, passwords: Path | None) -> Target:
     if not url:
         raise UsageError("name a --broker, or the --data of a running service")
     address = urlsplit(url if "//" in url else f"mqtt://{url}")
-    file = passwords or (site.broker / "passwords.csv" if site is not None else None)
+    file = passwords or (site.broker / PASSWORDS if site is not None else None)
     if file is None or not file.is_file():
         raise UsageError("name --passwords, a CSV with the columns username,password")
     return Target(

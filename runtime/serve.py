@@ -18,6 +18,7 @@ from ingest.broker import (
     BrokerProcess,
     Login,
     ensure_passwords,
+    load_passwords,
     logins_for,
     start_broker,
     usernames,
@@ -32,6 +33,9 @@ from runtime.wiring import open_state
 from runtime.workers import Workers
 
 ROLES = ("ingest", "pipeline", "dispatch", "api")
+
+PASSWORDS = "passwords.csv"
+"""File of the broker's directory that keeps every login's password."""
 
 _CORE = ("pipeline", "dispatch", "api")
 _STATS_INTERVAL_S = 1.0
@@ -66,7 +70,9 @@ def supervise(settings: Settings, site: Site) -> None:
     }
     children: list[Child] = []
     poll = None
-    if not settings.broker.url:
+    if settings.broker.url:
+        environment |= prepared_logins(settings, site)
+    else:
         keeper = BrokerKeeper(settings, site)
         keeper.start()
         environment |= keeper.environment()
@@ -81,6 +87,23 @@ def supervise(settings: Settings, site: Site) -> None:
         Supervisor(children).run(poll)
     finally:
         site.endpoints.unlink(missing_ok=True)
+
+
+def prepared_logins(settings: Settings, site: Site) -> dict[str, str]:
+    """Our own logins on a broker that `init_broker` has prepared, when settings name no others."""
+    passwords = load_passwords(site.broker / PASSWORDS)
+    if settings.broker.username or INGEST_USER not in passwords:
+        return {}
+    return _login_environment(passwords)
+
+
+def _login_environment(passwords: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "EQUIPWATCH_BROKER__USERNAME": INGEST_USER,
+        "EQUIPWATCH_BROKER__PASSWORD": passwords[INGEST_USER],
+        "EQUIPWATCH_BROKER__NOTIFY_USERNAME": DISPATCH_USER,
+        "EQUIPWATCH_BROKER__NOTIFY_PASSWORD": passwords[DISPATCH_USER],
+    }
 
 
 @dataclass(slots=True)
@@ -119,11 +142,8 @@ class BrokerKeeper:
         """Settings by which ingest and core find the broker."""
         running = self._running()
         return {
+            **_login_environment(self.passwords),
             "EQUIPWATCH_BROKER__URL": running.url,
-            "EQUIPWATCH_BROKER__USERNAME": INGEST_USER,
-            "EQUIPWATCH_BROKER__PASSWORD": self.passwords[INGEST_USER],
-            "EQUIPWATCH_BROKER__NOTIFY_USERNAME": DISPATCH_USER,
-            "EQUIPWATCH_BROKER__NOTIFY_PASSWORD": self.passwords[DISPATCH_USER],
             "EQUIPWATCH_BROKER__DISPATCH_MQTT5": str(running.kind == "mosquitto"),
         }
 

@@ -77,6 +77,6 @@ def test_every_package_is_in_the_architecture_page() -> None:
 
 def test_paths_named_in_the_architecture_page_exist() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:%s)/[\w./]*)`" % "|".join(PACKAGES), page)
+    named = re.findall(rf"`((?:{'|'.join(PACKAGES)})/[\w./]*)`", page)
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]

@@ -9,6 +9,9 @@ from runtime.commands.options import DEFAULT_DATA, AsJson, Data
 app = typer.Typer(help="List, show and acknowledge incidents.", no_args_is_help=True)
 
 
+_COLUMNS = ("detected_at", "level", "kind", "equipment_id", "state", "id")
+
+
 @app.command("list")
 def list_(
     open_only: Annotated[bool, typer.Option("--open", help="Only open ones.")] = False,
@@ -24,7 +27,10 @@ def list_(
 
     with using_state(data) as state, state.reading() as tx:
         found = tx.incidents.find(IncidentQuery(open_only=open_only, limit=limit))
-    emit({"incidents": [incident_report(incident) for incident in found]}, as_json=as_json)
+    reports = [incident_report(incident) for incident in found]
+    if not as_json:
+        reports = [{column: report[column] for column in _COLUMNS} for report in reports]
+    emit({"incidents": reports}, as_json=as_json)
 
 
 @app.command()

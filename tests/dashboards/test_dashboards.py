@@ -49,7 +49,7 @@ def test_push_sends_every_dashboard_with_the_token() -> None:
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         uids = push(url, "right", GENERATED)
-        with pytest.raises(DependencyError, match="district.json"):
+        with pytest.raises(DependencyError, match=r"district\.json"):
             push(url, "wrong", GENERATED)
     finally:
         server.shutdown()

@@ -15,9 +15,8 @@ from tests.support.batches import make_batch
 from tests.support.story import PARKED, T0
 
 IDS = ("D0", "D1", "D2")
-RATINGS = {"rated_pressure_mpa": 0.8, "rated_load_t": 10.0, "report_interval_s": 30.0}
 
-VALUES = {
+VALUES: dict[Kind, dict[str, st.SearchStrategy[Any]]] = {
     Kind.LIFT: {
         "service_mode": st.sampled_from([0, 1, 2, 7, None]),
         "car_status": st.sampled_from([0, 1, None]),
@@ -65,8 +64,18 @@ def traffic(draw: st.DrawFn) -> tuple[Kind, list[dict[str, Any]]]:
     return kind, rows
 
 
+def equipment(identity: str, kind: Kind) -> Equipment:
+    return Equipment(
+        id=identity,
+        kind=kind,
+        rated_pressure_mpa=0.8,
+        rated_load_t=10.0,
+        report_interval_s=30.0,
+    )
+
+
 def fresh(kind: Kind) -> Bank:
-    return Bank(build_fleet(1, [Equipment(id=i, kind=kind, **RATINGS) for i in IDS]))
+    return Bank(build_fleet(1, [equipment(identity, kind) for identity in IDS]))
 
 
 def steps(kind: Kind, rows: list[dict[str, Any]]) -> list[tuple[int, ReadingBatch | None]]:
@@ -161,9 +170,9 @@ def test_a_grown_fleet_keeps_its_state() -> None:
     bank = fresh(Kind.LIFT)
     rows = [{"id": "D1", "t": T0, "v": {**PARKED, "door_zone": False, "passenger_present": True}}]
     bank.step(make_batch(Kind.LIFT, rows, ids=IDS))
-    more = [Equipment(id=i, kind=Kind.LIFT, **RATINGS) for i in (*IDS, "D3", "D4")]  # type: ignore[arg-type]
+    more = [equipment(identity, Kind.LIFT) for identity in (*IDS, "D3", "D4")]
     bank.set_fleet(build_fleet(2, more))
-    findings = [f for s in range(60) for f in bank.tick(T0 + seconds(s), s)]
+    findings = sum((bank.tick(T0 + seconds(s), s) for s in range(60)), list[Finding]())
     assert [(f.equipment_id, f.level) for f in findings] == [("D1", "suspected")]
 
 

@@ -208,3 +208,10 @@ def test_unknown_detectors_and_parameters_are_named() -> None:
         lift(parameters={"entrapmnt": {}})
     with pytest.raises(UsageError, match="did you mean off_level_hold_s"):
         lift(parameters={"entrapment": {"off_level_hold": 1.0}})
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_clock_judged_anew_stops_no_kind(kind: Kind) -> None:
+    story = Story(Equipment(id="X1", kind=kind)).at(10)
+    story.at(20, quality=int(Quality.CLOCK_WRONG | Quality.CLOCK_STEP)).at(30)
+    assert [finding for finding, *_ in story.levels()] == ["clock_wrong"]
