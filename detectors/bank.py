@@ -53,6 +53,7 @@ class Bank:
 
     def set_fleet(self, fleet: Fleet) -> None:
         """Take over a changed registry; slots keep their state."""
+        self._fleet = fleet
         for engine in self._engines.values():
             engine.grow(fleet)
 
@@ -73,6 +74,14 @@ class Bank:
             if now_ns >= engine.due_ns:
                 findings += engine.tick(now_ns, position)
         return findings
+
+    def heard_ns(self, equipment_id: str) -> int | None:
+        """Received time of a device's last sign of life, ``None`` when it was never heard."""
+        place = self._fleet.slots.get(equipment_id)
+        if place is None:
+            return None
+        kind, slot = place
+        return self._engines[kind].heard_ns(slot)
 
     def snapshot(self) -> bytes:
         """All state as bytes; restoring them changes nothing, bit for bit."""
@@ -118,8 +127,13 @@ def _rounds(batch: ReadingBatch) -> Iterator[Ints]:
     """Row indices of each round: the k-th row of every device that has one."""
     order = np.argsort(batch.device, kind="stable")
     device = batch.device[order]
-    starts = np.flatnonzero(np.r_[True, device[1:] != device[:-1]])
-    counts = np.diff(np.r_[starts, len(device)])
+    first = np.ones(len(device), dtype=np.bool_)
+    first[1:] = device[1:] != device[:-1]
+    if first.all():
+        yield np.arange(len(device))
+        return
+    starts = np.flatnonzero(first)
+    counts = np.diff(starts, append=len(device))
     rank = np.empty(len(device), dtype=np.int64)
     rank[order] = np.arange(len(device)) - np.repeat(starts, counts)
     for k in range(int(rank.max(initial=-1)) + 1):

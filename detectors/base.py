@@ -114,7 +114,9 @@ def same(m: int, hold_s: float) -> Ints:
 
 def levels(advisory: Bools, suspected: Bools, confirmed: Bools) -> Bools:
     """Conditions of the three levels side by side, bool[m, 3]."""
-    return np.stack([advisory, suspected, confirmed], axis=1)
+    standing = np.empty((len(advisory), 3), dtype=np.bool_)
+    standing[:, 0], standing[:, 1], standing[:, 2] = advisory, suspected, confirmed
+    return standing
 
 
 def column(context: Context, device: Devices, name: str) -> Floats:

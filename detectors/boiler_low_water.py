@@ -13,6 +13,7 @@ import numpy as np
 
 from detectors.base import Context, Judgement, column, levels, same
 from detectors.current import Bools, Devices, Rows
+from detectors.stages import FAR
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -65,7 +66,9 @@ class BoilerLowWater:
         confirmed = firing & ((switch == 1) | low_low)
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         hold_ns[:, 1] = seconds(p.low_hold_s)
-        hold_ns[:, 2] = seconds(min(p.switch_hold_s, p.low_low_hold_s))
+        by_switch_ns = np.where(switch == 1, seconds(p.switch_hold_s), FAR)
+        by_level_ns = np.where(low_low, seconds(p.low_low_hold_s), FAR)
+        hold_ns[:, 2] = np.where(confirmed, np.minimum(by_switch_ns, by_level_ns), 0)
         normal = (switch != 1) & ~(level < p.normal_level_mm)
         return Judgement(
             standing=levels(np.zeros(m, dtype=np.bool_), firing & low, confirmed),

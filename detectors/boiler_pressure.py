@@ -7,7 +7,8 @@ samples of the last `window_s`, and the forecast is :math:`(p_{set} - p) / b`.
 - advisory: :math:`p > p_{rated}` for 10 s;
 - suspected: beyond the rated pressure by a margin, rising, set pressure forecast within 60 s, flame
   not known to be off;
-- confirmed: forecast within 15 s, or :math:`p \ge p_{set}` less its tolerance for 2 s.
+- confirmed: forecast within 15 s, or :math:`p \ge p_{set}` less its tolerance for 2 s; at most half
+  the way from rated to set pressure counts as tolerance.
 
 A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. It fails
 with samples slower than about 5 s, and says nothing of boilers without a rated or set pressure.
@@ -205,7 +206,7 @@ def _slope_mpa_per_s(sample_ns: Ints, value: Floats, window_s: float, samples_mi
 
 def _jumps(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> Bools:
     """Whether two neighbouring samples of the window differ by more than a boiler can."""
-    age_s = (sample_ns[:, -1:] - sample_ns[:, 1:]) / NS_PER_S
+    age_s = (sample_ns[:, -1:] - sample_ns[:, :-1]) / NS_PER_S
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.abs(np.diff(value, axis=1)) / (np.diff(sample_ns, axis=1) / NS_PER_S)
     jumps = (age_s <= p.window_s) & (rate > p.jump_max_mpa_per_s)

@@ -14,17 +14,14 @@ from detectors.boiler_low_water import BoilerLowWater, BoilerLowWaterParameters
 from detectors.boiler_pressure import BoilerPressure, BoilerPressureParameters
 from detectors.codes import CodesParameters
 from detectors.crane_overload import CraneOverload, CraneOverloadParameters
-from detectors.entrapment import Entrapment, EntrapmentParameters
+from detectors.entrapment import EntrapmentParameters, entrapment_cases
 from domain.errors import UsageError
 
-STAGED: Mapping[str, tuple[type[Any], tuple[Callable[[Any], Staged], ...]]] = {
-    "entrapment": (
-        EntrapmentParameters,
-        (lambda p: Entrapment(p, at_level=False), lambda p: Entrapment(p, at_level=True)),
-    ),
-    "boiler_pressure": (BoilerPressureParameters, (BoilerPressure,)),
-    "boiler_low_water": (BoilerLowWaterParameters, (BoilerLowWater,)),
-    "crane_overload": (CraneOverloadParameters, (CraneOverload,)),
+STAGED: Mapping[str, tuple[type[Any], Callable[[Any], tuple[Staged, ...]]]] = {
+    "entrapment": (EntrapmentParameters, entrapment_cases),
+    "boiler_pressure": (BoilerPressureParameters, lambda p: (BoilerPressure(p),)),
+    "boiler_low_water": (BoilerLowWaterParameters, lambda p: (BoilerLowWater(p),)),
+    "crane_overload": (CraneOverloadParameters, lambda p: (CraneOverload(p),)),
 }
 """Detector by the name of its settings table."""
 

@@ -43,8 +43,9 @@ class Clocks:
     def observe(self, rows: Rows) -> tuple[Ints, Ints]:
         """Rows whose device's clock began to be wrong, and those where it came right."""
         left = self.good_rows[rows.device]
-        begins = np.flatnonzero(rows.clock_wrong & (left == 0))
+        wrong = rows.live & rows.clock_wrong
+        begins = np.flatnonzero(wrong & (left == 0))
         good = rows.live & ~rows.clock_wrong & (left > 0)
         ends = np.flatnonzero(good & (left == 1))
-        self.good_rows[rows.device] = np.where(rows.clock_wrong, GOOD_ROWS, left - good)
+        self.good_rows[rows.device] = np.where(wrong, GOOD_ROWS, left - good)
         return begins, ends

@@ -1,9 +1,9 @@
 """Crane overload: the plateau of the hook load against the chart at this radius or the rated load.
 
 The median of the last three samples takes away single spikes; the hold takes away the dynamic
-factor at lift-off (1.05-1.3 for less than a second). Slower than one sample in two seconds the hold alone
-decides. It fails when the load cell drifts or is stuck, and beyond the chart's last radius, where
-the last capacity is used.
+factor at lift-off (1.05-1.3 for less than a second). Slower than one sample in two seconds the hold
+alone decides. It fails when the load cell drifts or is stuck, and beyond the chart's last radius,
+where the last capacity is used.
 
 Usual practice (GB/T 12602, inspectors' figures): alarm between 100 and 110 % of the rated load; the
 combined error of a limiter is 5 %, hence 1.05 here.

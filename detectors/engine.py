@@ -71,9 +71,9 @@ class KindEngine:
         )
         self._staged: list[tuple[Staged, Stages]] = [
             (detector, Stages())
-            for name, (_, makers) in catalog.STAGED.items()
-            for make in makers
-            if kind in (detector := make(catalog.parameters_of(name, overrides))).kinds
+            for name, (_, make) in catalog.STAGED.items()
+            for detector in make(catalog.parameters_of(name, overrides))
+            if kind in detector.kinds
         ]
         self._due: Ints = np.empty(0, dtype=np.int64)
         self._timer_due: Ints = np.empty(0, dtype=np.int64)
@@ -113,6 +113,10 @@ class KindEngine:
         _overwrite(self._due, saved["due"])
         _overwrite(self._timer_due, saved["timer_due"])
         self.due_ns = int(self._due.min(initial=FAR))
+
+    def heard_ns(self, slot: int) -> int | None:
+        """Received time of a device's last sign of life, ``None`` when it was never heard."""
+        return int(self._current.heard_ns[slot]) or None
 
     def skip(self, gap_ns: int) -> None:
         """Leave out a time in which we were away."""
@@ -252,9 +256,12 @@ class KindEngine:
         current = self._current
         silent = self._silence.fall_silent(device, current, now_ns)
         stale = device[current.known[device] & (now_ns >= current.stale_at_ns(device))]
-        current.forget(stale)
         if len(stale):
-            self._judge(self._no_report(stale, now_ns, position))
+            rows = self._no_report(stale, now_ns, position)
+            current.forget(stale)
+            if self._kind is Kind.LIFT:
+                self._history.observe(rows, current)
+            self._judge(rows)
             self._refresh_timers(stale)
         return [
             self._finding(

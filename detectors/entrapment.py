@@ -9,8 +9,8 @@ with its own timers:
 
 Each observation adds log-odds, :math:`L = L_0 + \sum_i w_i`. A case is *suspected* when
 :math:`L \ge L_s` has stood for the hold of its kind, and *confirmed* when :math:`L \ge L_c` has
-stood for the longer hold, or for a shorter one when something independent corroborates it (alarm button,
-fault code, mains off, a door that tries and fails).
+stood for the longer hold, or for a shorter one when something independent corroborates it (alarm
+button, fault code, mains off, a door that tries and fails).
 
 At level the same picture (closed door, person) is an ordinary one: somebody waits, a sensor holds,
 goods stand in the car. What the door did since the car stopped tells them apart:
@@ -37,15 +37,13 @@ import numpy as np
 
 from detectors.base import Context, Judgement, column, levels
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
-from detectors.lift_history import motion
 from domain.channels import COLUMNS, SERVICE_MODES
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
 from domain.instants import NS_PER_S, seconds
 
-_ZONE = COLUMNS[Kind.LIFT]["door_zone"]
-_POSITION = COLUMNS[Kind.LIFT]["car_position"]
+_LIFT = COLUMNS[Kind.LIFT]
 _OUT_OF_SERVICE = 0
 _NOT_JUDGED = (2, 3, 4, 6)
 _RUN_OVER_S = 10.0
@@ -120,6 +118,7 @@ class _Scene:
     zone: Floats
     door: Floats
     mode: Floats
+    judged: Bools
     sensed: Bools
     person: Floats
     corroboration: Floats
@@ -127,23 +126,25 @@ class _Scene:
 
 
 def _scene(device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters) -> _Scene:
-    current, history = context.current, context.history
-    stopped, running = motion(current, device)
-    still = ~(stopped | running)
-    zone, mode = column(context, device, "door_zone"), column(context, device, "service_mode")
-    progress = _progress_ns(device, context)
-    sensed, person = _person(device, context, p)
+    history, now = context.history, context.current.values[device]
+    stop_ns = history.stop_ns[device]
+    running = history.run_ns[device] != NEVER
+    still = (stop_ns == NEVER) & ~running
+    zone, presence, mode = (
+        now[:, _LIFT[name]] for name in ("door_zone", "passenger_present", "service_mode")
+    )
     return _Scene(
-        known=current.known[device] & ~np.isnan(zone),
-        stopped=stopped | still,
+        known=context.current.known[device] & ~np.isnan(zone),
+        stopped=~running,
         running=running,
-        stop_ns=np.where(still, progress, history.stop_ns[device]),
+        stop_ns=np.where(still, _progress_ns(device, context), stop_ns),
         zone=zone,
-        door=column(context, device, "door_closed"),
+        door=now[:, _LIFT["door_closed"]],
         mode=mode,
-        sensed=sensed,
-        person=person,
-        corroboration=_corroboration(device, event_ns, context, p),
+        judged=_judged(mode),
+        sensed=presence == 1,
+        person=_person(device, presence, now[:, _LIFT["load_kg"]], context, p),
+        corroboration=_corroboration(device, event_ns, now[:, _LIFT["mains_power"]], context, p),
         waits_ns=np.where(still, history.express_ns[device], 0),
     )
 
@@ -151,35 +152,34 @@ def _scene(device: Devices, event_ns: Ints, context: Context, p: EntrapmentParam
 def _progress_ns(device: Devices, context: Context) -> Ints:
     """When door zone or position last changed: the car surely moved until then."""
     changed = context.current.changed_ns[device]
-    return np.maximum(changed[:, _ZONE], changed[:, _POSITION])
+    return np.maximum(changed[:, _LIFT["door_zone"]], changed[:, _LIFT["car_position"]])
 
 
-def _person(device: Devices, context: Context, p: EntrapmentParameters) -> tuple[Bools, Floats]:
-    """Whether the sensor sees somebody now, and the weight of the best reason to believe it."""
+def _person(
+    device: Devices, presence: Floats, load_kg: Floats, context: Context, p: EntrapmentParameters
+) -> Floats:
+    """Weight of the best reason to believe that somebody is inside, minus infinity without one."""
     history = context.history
-    presence = column(context, device, "passenger_present")
-    weighed = np.isnan(presence) & (column(context, device, "load_kg") > p.load_min_kg)
     reasons = (
         (history.seen_firmly[device], p.person_latched),
         (history.lost_sight[device], p.person_before_unknown),
-        (weighed, p.person_weighed),
+        (np.isnan(presence) & (load_kg > p.load_min_kg), p.person_weighed),
         (presence == 1, p.person_sensed),
     )
     weight = np.full(len(device), -np.inf)
     for holds, reason_weight in reasons:
         weight = np.where(holds, np.maximum(weight, reason_weight), weight)
-    return presence == 1, weight
+    return weight
 
 
 def _corroboration(
-    device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters
+    device: Devices, event_ns: Ints, mains: Floats, context: Context, p: EntrapmentParameters
 ) -> Floats:
     codes, history = context.codes, context.history
     alarm_ns = codes.alarm_ns[device]
     age = event_ns - alarm_ns
     recent = (alarm_ns != NEVER) & (age <= seconds(_ALARM_VALID_S))
     pressed = recent & (alarm_ns >= history.stop_ns[device] - seconds(5))
-    mains = column(context, device, "mains_power")
     weight: Floats = (
         pressed * p.alarm
         + codes.faulty(device) * p.fault
@@ -213,6 +213,29 @@ class _Picture:
     ran: Bools
 
 
+class _Sight:
+    """The scene of the last round, which both cases read."""
+
+    def __init__(self, parameters: EntrapmentParameters) -> None:
+        self._p = parameters
+        self._seen: tuple[Rows, _Scene] | None = None
+
+    def of(self, rows: Rows, context: Context) -> _Scene:
+        """Scene of a round; its rows are the same object for both cases."""
+        if self._seen is None or self._seen[0] is not rows:
+            self._seen = rows, _scene(rows.device, rows.event_ns, context, self._p)
+        return self._seen[1]
+
+
+def entrapment_cases(parameters: EntrapmentParameters) -> "tuple[Entrapment, Entrapment]":
+    """Both cases."""
+    sight = _Sight(parameters)
+    return (
+        Entrapment(parameters, sight, at_level=False),
+        Entrapment(parameters, sight, at_level=True),
+    )
+
+
 class Entrapment:
     """One of the two cases.
 
@@ -224,8 +247,9 @@ class Entrapment:
 
     kinds = (Kind.LIFT,)
 
-    def __init__(self, parameters: EntrapmentParameters, *, at_level: bool) -> None:
+    def __init__(self, parameters: EntrapmentParameters, sight: _Sight, *, at_level: bool) -> None:
         self._p = parameters
+        self._sight = sight
         self._at_level = at_level
         self.incident = (
             IncidentKind.ENTRAPMENT_AT_LEVEL if at_level else IncidentKind.ENTRAPMENT_OFF_LEVEL
@@ -248,21 +272,21 @@ class Entrapment:
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p = self._p
-        scene = _scene(rows.device, rows.event_ns, context, p)
+        scene = self._sight.of(rows, context)
         picture = self._picture(rows.device, scene, context)
         m = len(rows.device)
         odds = np.where(picture.base, p.prior + picture.weight + scene.corroboration, -np.inf)
         suspected = odds >= p.suspected_log_odds
         early = (scene.corroboration > 0) & (odds >= p.confirmed_log_odds)
         confirmed = suspected & (early | (odds + p.long_stand >= p.confirmed_log_odds))
-        confirm_s = np.where(early, p.corroborated_hold_s, picture.confirm_s)
-        hold_s = np.stack([np.zeros(m), picture.hold_s, confirm_s], axis=1)
-        over = picture.opened | picture.ran | ~_judged(scene.mode)
+        hold_s = np.zeros((m, 3))
+        hold_s[:, 1] = picture.hold_s
+        hold_s[:, 2] = np.where(early, p.corroborated_hold_s, picture.confirm_s)
         over_s = np.where(picture.opened, _DOOR_OPEN_OVER_S, np.where(picture.ran, _RUN_OVER_S, 0))
         return Judgement(
             standing=levels(np.zeros(m, dtype=np.bool_), suspected, confirmed),
             hold_ns=(hold_s * NS_PER_S).astype(np.int64) + scene.waits_ns[:, None],
-            over=over,
+            over=picture.opened | picture.ran | ~scene.judged,
             over_hold_ns=(over_s * NS_PER_S).astype(np.int64),
             known=scene.known,
             onset_ns=self._since(rows, picture.base, scene.known),
@@ -276,7 +300,7 @@ class Entrapment:
         """See `detectors.base.Staged`."""
         one = np.array([device], dtype=np.int32)
         scene = _scene(one, context.current.last_event_ns[one], context, self._p)
-        if not _judged(scene.mode)[0]:
+        if not scene.judged[0]:
             return f"mode_{SERVICE_MODES[int(scene.mode[0])][0].replace(' ', '_')}"
         return "car_ran" if scene.running[0] else "door_opened"
 
@@ -298,7 +322,7 @@ def _off_level(scene: _Scene, p: EntrapmentParameters) -> _Picture:
     base = scene.stopped & (scene.zone == 0) & shut & np.isfinite(scene.person)
     m = len(base)
     return _Picture(
-        base=base & _judged(scene.mode),
+        base=base & scene.judged,
         weight=p.off_level + scene.person,
         hold_s=np.full(m, p.off_level_hold_s),
         confirm_s=np.full(m, p.confirm_hold_s),
@@ -314,7 +338,7 @@ def _at_level(
     kept_shut, boarded, lively = _door_story(device, scene, context)
     sees = scene.sensed | kept_shut
     base = scene.stopped & (scene.zone == 1) & (scene.door == 1) & sees
-    serves = _judged(scene.mode) & (scene.mode != _OUT_OF_SERVICE)
+    serves = scene.judged & (scene.mode != _OUT_OF_SERVICE)
     story = np.where(lively, p.stayed, p.stuck_sensor)
     story = np.where(boarded, p.boarded, story)
     hold_s = np.where(boarded, p.boarded_hold_s, p.stayed_hold_s)
@@ -342,7 +366,10 @@ def _door_story(device: Devices, scene: _Scene, context: Context) -> tuple[Bools
 
 def _judged(mode: Floats) -> Bools:
     """Modes in which a person inside is not where they should be; unknown is one of them."""
-    return ~np.isin(mode, _NOT_JUDGED)
+    judged = np.ones(len(mode), dtype=np.bool_)
+    for special in _NOT_JUDGED:
+        judged &= mode != special
+    return judged
 
 
 def _evidence(

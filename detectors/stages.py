@@ -19,6 +19,7 @@ from domain.incidents import Level
 
 LEVELS = (Level.ADVISORY, Level.SUSPECTED, Level.CONFIRMED)
 _STAGES = len(LEVELS)
+_NUMBERS = np.arange(1, _STAGES + 1)
 FAR = np.iinfo(np.int64).max
 """Due time of what is not due at all."""
 
@@ -91,19 +92,18 @@ class Stages:
         onset_ns
             int64[m], since when the condition stands, when the detector knows better than the row.
         """
-        self._resume(device[known], event_ns[known])
-        since = event_ns if onset_ns is None else onset_ns
+        self._pause(device[~known], event_ns[~known])
+        device, event_ns = device[known], event_ns[known]
+        self._resume(device, event_ns)
+        since = event_ns if onset_ns is None else onset_ns[known]
         onset = self.onset_ns[device]
         begun = np.where(onset == NEVER, since[:, None], onset)
-        onset = np.where(known[:, None], np.where(standing, begun, NEVER), onset)
-        self.onset_ns[device] = onset
-        self.hold_ns[device] = np.where(known[:, None], hold_ns, self.hold_ns[device])
+        self.onset_ns[device] = np.where(standing[known], begun, NEVER)
+        self.hold_ns[device] = hold_ns[known]
         over_ns = self.over_ns[device]
-        over_new = np.where(over, np.where(over_ns == NEVER, event_ns, over_ns), NEVER)
-        self.over_ns[device] = np.where(known, over_new, over_ns)
-        self.over_hold_ns[device] = np.where(known, over_hold_ns, self.over_hold_ns[device])
-        pause = (~known) & (self.paused_ns[device] == NEVER)
-        self.paused_ns[device] = np.where(pause, event_ns, self.paused_ns[device])
+        ending = np.where(over_ns == NEVER, event_ns, over_ns)
+        self.over_ns[device] = np.where(over[known], ending, NEVER)
+        self.over_hold_ns[device] = over_hold_ns[known]
 
     def elapse(self, device: Devices, event_ns: Ints) -> tuple[Ints, Ints]:
         """Let time pass for m devices.
@@ -118,7 +118,7 @@ class Stages:
         onset, level = self.onset_ns[device], self.level[device]
         running = self.paused_ns[device] == NEVER
         held = (onset != NEVER) & (event_ns[:, None] - onset >= self.hold_ns[device])
-        reached = np.where(held, np.arange(1, _STAGES + 1), 0).max(axis=1, initial=0)
+        reached = np.where(held, _NUMBERS, 0).max(axis=1, initial=0)
         rises = running & (reached > level)
         first = rises & (level == 0)
         stands = np.where(onset == NEVER, FAR, onset).min(axis=1, initial=FAR)
@@ -138,7 +138,7 @@ class Stages:
     def due_ns(self, device: Devices) -> Ints:
         """Event time at which the next thing happens to devices, `FAR` when nothing will."""
         onset, level = self.onset_ns[device], self.level[device][:, None]
-        ahead = (onset != NEVER) & (np.arange(1, _STAGES + 1) > level)
+        ahead = (onset != NEVER) & (level < _NUMBERS)
         rises = np.where(ahead, onset + self.hold_ns[device], FAR).min(axis=1, initial=FAR)
         ending = (self.over_ns[device] != NEVER) & (self.level[device] > 0)
         ends = np.where(ending, self.over_ns[device] + self.over_hold_ns[device], FAR)
@@ -152,12 +152,20 @@ class Stages:
             move = by_ns[:, None] if array.ndim > 1 else by_ns
             array[device] += np.where(array[device] != NEVER, move, 0)
 
+    def _pause(self, device: Devices, event_ns: Ints) -> None:
+        """Stop the timers of devices of which nothing can be said."""
+        paused = self.paused_ns[device]
+        self.paused_ns[device] = np.where(paused == NEVER, event_ns, paused)
+
     def _resume(self, device: Devices, event_ns: Ints) -> None:
         """Leave the unknown time out of running timers."""
-        paused = self.paused_ns[device]
-        away = np.where(paused == NEVER, 0, event_ns - paused)
-        onset = self.onset_ns[device]
-        self.onset_ns[device] = np.where(onset == NEVER, NEVER, onset + away[:, None])
-        over = self.over_ns[device]
-        self.over_ns[device] = np.where(over == NEVER, NEVER, over + away)
+        back = self.paused_ns[device] != NEVER
+        if not back.any():
+            return
+        device, event_ns = device[back], event_ns[back]
+        # Late rows may prove that it was known again before we thought it was not.
+        away_ns = np.maximum(event_ns - self.paused_ns[device], 0)
+        onset, over = self.onset_ns[device], self.over_ns[device]
+        self.onset_ns[device] = np.where(onset == NEVER, NEVER, onset + away_ns[:, None])
+        self.over_ns[device] = np.where(over == NEVER, NEVER, over + away_ns)
         self.paused_ns[device] = NEVER

@@ -3,52 +3,41 @@
 A pure function of frames and its own state: any split of the frames over calls gives the same rows.
 """
 
-import hashlib
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgspec
 
 from domain.channels import COLUMNS
-from domain.codes import (
-    CODES,
-    DEFAULT_DIALECT,
-    RETURNED_TO_AUTOMATIC,
-    code_text,
-)
-from domain.equipment import Equipment, Fleet, Kind
-from domain.instants import NS_PER_MS, NS_PER_S, from_iso
+from domain.codes import CODES, RETURNED_TO_AUTOMATIC
+from domain.equipment import Fleet, Kind
 from domain.messages import Frame, Message
-from domain.readings import (
-    NO_CODE,
-    NO_SEQ,
-    ONLINE_UNSAID,
-    Quality,
-    ReadingBatch,
-    Stream,
-)
+from domain.readings import NO_CODE, ONLINE_UNSAID, Quality, ReadingBatch, Stream
 from domain.refusals import Refusal, RefusalReason
 from ingest import topics
-from ingest.assembly import LABEL_CHARACTERS_MAX, RowBuilder, Vocabulary
-from ingest.clocks import Clock, judge
-from ingest.sequence import Arrival, Sequence
+from ingest.assembly import RowBuilder, Vocabulary
+from ingest.clocks import judge
+from ingest.items import (
+    DeviceMemory,
+    Item,
+    ItemError,
+    Source,
+    behind_newest_ns,
+    codes_of,
+    head_of,
+    key_of,
+    online_of,
+)
+from ingest.sequence import Arrival
 from ingest.wire.catalog import items_of
 from ingest.wire.native import MalformedPayloadError
 
 # Plain integers: these are combined once an item, and enum members are slow to combine.
 _LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
-_RETAINED, _NO_ZONE, _REBOOTED = (
-    int(Quality.RETAINED),
-    int(Quality.NO_ZONE),
-    int(Quality.REBOOTED),
-)
+_RETAINED, _REBOOTED = int(Quality.RETAINED), int(Quality.REBOOTED)
 
 _SNAPSHOT_VERSION = 1
-_SEQ_MAX = 2**53
-_TIME_MAX_NS = 2**62
-_SPREAD_MAX_NS = 900 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,37 +103,10 @@ class Decoded:
     counts: DecodeCounts
 
 
-class _Device(msgspec.Struct):
-    """What the decoder remembers of one device."""
-
-    clock: Clock = msgspec.field(default_factory=Clock)
-    sequence: Sequence = msgspec.field(default_factory=Sequence)
-    ordinal: int = 0
-    boot: str = ""
-    extras: list[str] = msgspec.field(default_factory=list)
-
-
 class _State(msgspec.Struct):
     version: int
-    devices: dict[str, _Device]
+    devices: dict[str, DeviceMemory]
     vocabulary: list[str]
-
-
-class _ItemError(Exception):
-    def __init__(self, reason: RefusalReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where an item came from."""
-
-    equipment: Equipment
-    kind: Kind
-    slot: int
-    stream: Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +116,6 @@ class _Arrived:
     message: Message
     position: int
     index: int
-
-
-@dataclass(slots=True)
-class _Item:
-    """One item with its head read."""
-
-    raw: dict[str, Any]
-    source: _Source
-    device: _Device
-    ts_ns: int | None
-    seq: int
-    boot: str
-    flags: int = 0
 
 
 @dataclass(slots=True)
@@ -195,7 +144,7 @@ class Decoder:
 
     def __init__(self, fleet: Fleet, limits: DecodeLimits | None = None) -> None:
         self._limits = limits or DecodeLimits()
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[str, DeviceMemory] = {}
         self._vocabulary = Vocabulary()
         self._fleet = fleet
 
@@ -224,7 +173,7 @@ class Decoder:
         indices = {text: index for index, text in enumerate(state.vocabulary)}
         self._vocabulary = Vocabulary(state.vocabulary, indices)
 
-    def decode(self, frames: SequenceOf[Frame]) -> Decoded:
+    def decode(self, frames: Sequence[Frame]) -> Decoded:
         """Decode the messages of frames; a device's fault never reaches another device."""
         work = _Work()
         # The one loop over readings in Python: everything behind it works on columns.
@@ -254,7 +203,7 @@ class Decoder:
         else:
             counts.quarantined += 1
 
-    def _open(self, message: Message) -> tuple[list[Any], Callable[[dict[str, Any]], _Source]]:
+    def _open(self, message: Message) -> tuple[list[Any], Callable[[dict[str, Any]], Source]]:
         """Raw items of a message, and how to find the source of each."""
         topic = topics.parse(message.topic)
         if topic is None:
@@ -266,78 +215,75 @@ class Decoder:
             return raw_items, lambda raw: self._gateway_source(topic.gateway_id, raw)
         try:
             source = self._source(topic.kind, topic.equipment_id, topic.stream)
-        except _ItemError as error:
+        except ItemError as error:
             raise MalformedPayloadError(error.reason, error.detail) from error
         return items_of(message, self._limits.device_bytes_max), lambda _raw: source
 
     def _items(
         self,
         raw_items: list[Any],
-        source_of: Callable[[dict[str, Any]], _Source],
+        source_of: Callable[[dict[str, Any]], Source],
         arrived: _Arrived,
         work: _Work,
     ) -> None:
-        heads: list[tuple[int, _Item]] = []
+        heads: list[tuple[int, Item]] = []
         for number, raw in enumerate(raw_items):
             try:
                 heads.append((number, self._head(raw, source_of)))
-            except _ItemError as error:
+            except ItemError as error:
                 work.counts.refused_items += 1
                 _refuse(work, arrived, number, error.reason, error.detail)
         newest_ts = {id(item.device): item.ts_ns for _, item in heads}
         for number, item in heads:
             try:
                 self._item(item, newest_ts[id(item.device)], arrived, work)
-            except _ItemError as error:
+            except ItemError as error:
                 work.counts.refused_items += 1
                 _refuse(work, arrived, number, error.reason, error.detail)
 
-    def _source(self, kind: Kind, equipment_id: str, stream: Stream) -> _Source:
+    def _source(self, kind: Kind, equipment_id: str, stream: Stream) -> Source:
         place = self._fleet.slots.get(equipment_id)
         if place is None:
-            raise _ItemError(
+            raise ItemError(
                 RefusalReason.UNKNOWN_EQUIPMENT, f"{equipment_id} is not in the registry"
             )
         known_kind, slot = place
         if known_kind is not kind:
-            raise _ItemError(
+            raise ItemError(
                 RefusalReason.WRONG_KIND, f"{equipment_id} is a {known_kind}, not a {kind}"
             )
-        return _Source(self._fleet.devices[kind][slot], kind, slot, stream)
+        return Source(self._fleet.devices[kind][slot], kind, slot, stream)
 
-    def _gateway_source(self, gateway_id: str, raw: dict[str, Any]) -> _Source:
+    def _gateway_source(self, gateway_id: str, raw: dict[str, Any]) -> Source:
         words = [raw.get("kind"), raw.get("id"), raw.get("stream")]
         topic = topics.parse("/".join([topics.ROOT, *map(str, words)]))
         if not isinstance(topic, topics.DeviceTopic):
-            raise _ItemError(RefusalReason.BAD_ITEM, "the item has no usable kind, id and stream")
+            raise ItemError(RefusalReason.BAD_ITEM, "the item has no usable kind, id and stream")
         equipment_id = topic.equipment_id
         source = self._source(topic.kind, equipment_id, topic.stream)
         if source.equipment.gateway_id != gateway_id:
-            raise _ItemError(
+            raise ItemError(
                 RefusalReason.FOREIGN_ID,
                 f"the registry does not name {gateway_id} as gateway of {equipment_id}",
             )
         return source
 
-    def _head(self, raw: Any, source_of: Callable[[dict[str, Any]], _Source]) -> _Item:  # noqa: ANN401 - JSON
+    def _head(self, raw: Any, source_of: Callable[[dict[str, Any]], Source]) -> Item:  # noqa: ANN401 - JSON
         if not isinstance(raw, dict):
-            raise _ItemError(RefusalReason.BAD_ITEM, "an item is a JSON object")
+            raise ItemError(RefusalReason.BAD_ITEM, "an item is a JSON object")
         source = source_of(raw)
         device = self._devices.get(source.equipment.id)
         if device is None:
-            device = self._devices[source.equipment.id] = _Device()
-        ts_ns, flags = _time(raw.get("ts"))
-        return _Item(
-            raw, source, device, ts_ns, _seq(raw.get("seq")), _boot(raw.get("boot")), flags
-        )
+            device = self._devices[source.equipment.id] = DeviceMemory()
+        return head_of(raw, source, device)
 
-    def _item(self, item: _Item, newest_ts_ns: int | None, arrived: _Arrived, work: _Work) -> None:
+    def _item(self, item: Item, newest_ts_ns: int | None, arrived: _Arrived, work: _Work) -> None:
         """Check, de-duplicate, place in time and add the rows of one item."""
         alive = item.source.stream is Stream.ALIVE
-        online = _online(item.raw) if alive else ONLINE_UNSAID
-        codes = () if alive else self._codes(item)
+        online = online_of(item.raw) if alive else ONLINE_UNSAID
+        codes = () if alive else codes_of(item, self._limits.codes_max)
         if not alive and not codes and not isinstance(item.raw.get("v"), dict):
-            raise _ItemError(RefusalReason.NO_CONTENT, "the item has neither v nor a code")
+            raise ItemError(RefusalReason.NO_CONTENT, "the item has neither v nor a code")
         if online != 0 and self._duplicate(item, work):
             work.counts.duplicated += 1
             return
@@ -350,7 +296,7 @@ class Decoder:
         work.counts.accepted += 1
         self._rows(builder, item, event_time_ns, codes, arrived, work)
 
-    def _duplicate(self, item: _Item, work: _Work) -> bool:
+    def _duplicate(self, item: Item, work: _Work) -> bool:
         sequence = item.device.sequence
         if item.seq < 0 and item.ts_ns is None:
             # Without number and time nothing tells a repetition from a repeated state.
@@ -359,13 +305,13 @@ class Decoder:
         if item.seq >= 0 and item.boot:
             arrival = sequence.numbered(item.boot, item.seq)
         else:
-            arrival = sequence.keyed(_key(item), item.seq)
+            arrival = sequence.keyed(key_of(item), item.seq)
         work.counts.lost += sequence.lost - lost
         return arrival is Arrival.DUPLICATE
 
     def _place(
         self,
-        item: _Item,
+        item: Item,
         online: int,
         newest_ts_ns: int | None,
         message: Message,
@@ -387,31 +333,16 @@ class Decoder:
         work.counts.late += bool(flags & _LATE)
         if flags & _WRONG:
             work.counts.clock_wrong += 1
-            event_time_ns -= _behind_newest(item.ts_ns, newest_ts_ns)
+            event_time_ns -= behind_newest_ns(item.ts_ns, newest_ts_ns)
         if item.boot and item.boot != item.device.boot:
             item.flags |= _REBOOTED if item.device.boot else 0
             item.device.boot = item.boot
         return event_time_ns
 
-    def _codes(self, item: _Item) -> tuple[str, ...]:
-        """Keys ``dialect:code`` of an item."""
-        raw = item.raw
-        if "code" not in raw and "codes" not in raw:
-            return ()
-        codes = raw["codes"] if "codes" in raw else [raw["code"]]
-        if not isinstance(codes, list) or len(codes) > self._limits.codes_max:
-            raise _ItemError(RefusalReason.BAD_ITEM, "codes is a list of at most 64 codes")
-        if not isinstance(raw.get("active", True), bool | int):
-            raise _ItemError(RefusalReason.BAD_ITEM, "active is true or false")
-        dialect = raw.get("dialect") or item.source.equipment.dialect or DEFAULT_DIALECT
-        if not isinstance(dialect, str) or len(dialect) > LABEL_CHARACTERS_MAX:
-            raise _ItemError(RefusalReason.BAD_ITEM, "dialect is a short text")
-        return tuple(f"{dialect}:{_code(code)}" for code in codes)
-
     def _rows(
         self,
         builder: RowBuilder,
-        item: _Item,
+        item: Item,
         event_time_ns: int,
         codes: tuple[str, ...],
         arrived: _Arrived,
@@ -438,7 +369,7 @@ class Decoder:
     def _row(
         self,
         builder: RowBuilder,
-        item: _Item,
+        item: Item,
         event_time_ns: int,
         arrived: _Arrived,
         *,
@@ -479,71 +410,6 @@ def _refuse(work: _Work, arrived: _Arrived, item: int, reason: RefusalReason, de
             detail=detail,
         )
     )
-
-
-def _time(raw: Any) -> tuple[int | None, int]:  # noqa: ANN401 - JSON
-    """Device time of an item, ``None`` when absent or unreadable, with flags."""
-    if isinstance(raw, str):
-        try:
-            ts_ns = from_iso(raw)
-        except (ValueError, OverflowError):
-            return None, 0
-        return ts_ns, 0 if _has_offset(raw) else _NO_ZONE
-    if isinstance(raw, float) and raw.is_integer():
-        raw = int(raw)
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        ts_ns = raw * NS_PER_MS
-        return (ts_ns, 0) if abs(ts_ns) < _TIME_MAX_NS else (None, 0)
-    return None, 0
-
-
-def _has_offset(text: str) -> bool:
-    return text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]
-
-
-def _seq(raw: Any) -> int:  # noqa: ANN401 - JSON
-    usable = isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < _SEQ_MAX
-    return raw if usable else NO_SEQ
-
-
-def _boot(raw: Any) -> str:  # noqa: ANN401 - JSON
-    if isinstance(raw, str | int) and not isinstance(raw, bool):
-        return str(raw)[:LABEL_CHARACTERS_MAX]
-    return ""
-
-
-def _online(raw: dict[str, Any]) -> int:
-    online = raw.get("online")
-    if online not in (0, 1) or not isinstance(online, bool | int):
-        raise _ItemError(RefusalReason.BAD_ITEM, "alive needs online true or false")
-    return int(online)
-
-
-def _code(raw: Any) -> str:  # noqa: ANN401 - JSON
-    usable = isinstance(raw, str | int) and not isinstance(raw, bool)
-    if not usable or not 0 < len(str(raw)) <= LABEL_CHARACTERS_MAX:
-        raise _ItemError(RefusalReason.BAD_ITEM, "a code is a short text or a number")
-    return code_text(raw)
-
-
-def _key(item: _Item) -> int:
-    """Digest that identifies an item without a boot: seq and time, else stream, time, content."""
-    if item.seq >= 0:
-        content = f"{item.seq}|{item.ts_ns}".encode()
-    else:
-        content = b"%d|" % item.source.stream + msgspec.json.encode(item.raw)
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
-
-
-def _behind_newest(ts_ns: int | None, newest_ts_ns: int | None) -> int:
-    """How far before the newest item of its message an item was sampled, when that is sane.
-
-    The items of an array share a received time; with a wrong clock their spacing still holds.
-    """
-    if ts_ns is None or newest_ts_ns is None:
-        return 0
-    behind_ns = newest_ts_ns - ts_ns
-    return behind_ns if 0 < behind_ns < _SPREAD_MAX_NS else 0
 
 
 def _apply_code(builder: RowBuilder, key: str, active: int) -> None:

@@ -9,22 +9,58 @@ and continue. Ticks are frames without messages: they prove that time passed.
 
 import contextlib
 import fcntl
-import itertools
 import os
-import re
 import sqlite3
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
-from domain.errors import ConflictError, DependencyError, EquipwatchError
 from domain.instants import NS_PER_S
 from domain.messages import Frame, Message
+from ingest.segments import (
+    INSERT,
+    MESSAGES,
+    SCHEMA,
+    SELECT,
+    SUFFIX,
+    TICK,
+    JournalCorruptError,
+    JournalError,
+    JournalLockedError,
+    JournalReadError,
+    JournalRewoundError,
+    JournalWriteError,
+    Pruned,
+    Row,
+    Segment,
+    Tail,
+    body_of,
+    connect,
+    crc_of,
+    frame_of,
+    prune,
+    segments_of,
+    tail_of,
+)
+
+__all__ = [
+    "FRAME_BYTES_MAX",
+    "READ_BYTES_MAX",
+    "READ_FRAMES_MAX",
+    "SEGMENT_BYTES_MAX",
+    "SEGMENT_S",
+    "JournalCorruptError",
+    "JournalError",
+    "JournalLockedError",
+    "JournalReadError",
+    "JournalReader",
+    "JournalRewoundError",
+    "JournalWriteError",
+    "JournalWriter",
+    "Pruned",
+    "prune",
+]
 
 SEGMENT_S = 3_600
 """Longest time that one segment covers."""
@@ -41,106 +77,8 @@ READ_FRAMES_MAX = 4_096
 READ_BYTES_MAX = 64 << 20
 """Body bytes after which a read stops, however few messages it has."""
 
-_SUFFIX = ".journal"
-_NAME = re.compile(r"(\d{20})\.journal")
-_COMPANIONS = ("-wal", "-shm")
 _LOCK_NAME = "writer.lock"
-_BUSY_TIMEOUT_S = 30
 _PAGE_BYTES = 8_192
-_TICK, _MESSAGES = 0, 1
-_HEADER = struct.Struct("<qqqqB")
-
-_SCHEMA = """
-CREATE TABLE frame (
-    position INTEGER PRIMARY KEY,
-    received_at_ns INTEGER NOT NULL,
-    first_message INTEGER NOT NULL,
-    message_count INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    crc INTEGER NOT NULL,
-    body BLOB NOT NULL
-)
-"""
-_INSERT = "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SELECT = "SELECT * FROM frame WHERE position > ? ORDER BY position"
-_NEWEST = (
-    "SELECT position, received_at_ns, first_message, message_count FROM frame "
-    "ORDER BY position DESC LIMIT 1"
-)
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, bytes, int, bool]]).decode
-
-_Row = tuple[int, int, int, int, int, int, bytes]
-
-
-class JournalError(EquipwatchError):
-    """Base of what can go wrong with the journal."""
-
-
-class JournalLockedError(JournalError, ConflictError):
-    """Another process writes this journal."""
-
-
-class JournalWriteError(JournalError, DependencyError):
-    """A frame could not be made durable: nothing in it may be acknowledged."""
-
-
-class JournalCorruptError(JournalError):
-    """A frame is damaged or missing.
-
-    Parameters
-    ----------
-    position
-        First position that cannot be trusted.
-    """
-
-    def __init__(self, position: int, segment: str, reason: str) -> None:
-        super().__init__(f"journal frame {position} in segment {segment} is corrupt: {reason}")
-        self.position = position
-        self.segment = segment
-
-
-class JournalReadError(JournalError, DependencyError):
-    """A segment could not be read for a reason other than damage, such as missing rights."""
-
-
-class JournalRewoundError(JournalError):
-    """The journal ends before the position a consumer has recorded: it was replaced or cut."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
-    """What `prune` did.
-
-    Parameters
-    ----------
-    segments
-        Names of the deleted segments, oldest first.
-    frames, bytes
-        Frames and file bytes deleted.
-    kept_bytes
-        File bytes still there; above the byte limit only while a consumer lags behind.
-    """
-
-    segments: tuple[str, ...]
-    frames: int
-    bytes: int
-    kept_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A segment file and the position its first frame has or will have."""
-
-    path: Path
-    first: int
-
-    def size_bytes(self) -> int:
-        return sum(_file_bytes(path) for path in self.files())
-
-    def files(self) -> tuple[Path, ...]:
-        return (self.path, *(self.path.with_name(self.path.name + c) for c in _COMPANIONS))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,85 +99,6 @@ class _Budget:
             return False
         self.granted += 1
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """Where a segment ends: its last position and instant, and messages in the journal so far."""
-
-    position: int
-    received_at_ns: int | None
-    messages: int | None
-
-
-def _file_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _segments(directory: Path) -> list[_Segment]:
-    """Segments of a directory, oldest first; none when there is no directory yet."""
-    try:
-        paths = list(directory.iterdir())
-    except FileNotFoundError:
-        return []
-    found = ((path, _NAME.fullmatch(path.name)) for path in paths)
-    return sorted(
-        (_Segment(path, int(match[1])) for path, match in found if match),
-        key=lambda segment: segment.first,
-    )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open an existing segment; only the writer ever creates one."""
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=_BUSY_TIMEOUT_S,
-    )
-
-
-def _tail(connection: sqlite3.Connection, segment: _Segment) -> _Tail:
-    row = connection.execute(_NEWEST).fetchone()
-    if row is None:
-        return _Tail(segment.first - 1, None, None)
-    position, received_at_ns, first_message, message_count = row
-    return _Tail(position, received_at_ns, first_message + message_count - 1)
-
-
-def _crc(position: int, received_at_ns: int, first: int, count: int, kind: int, body: bytes) -> int:
-    header = _HEADER.pack(position, received_at_ns, first, count, kind)
-    return zlib.crc32(body, zlib.crc32(header))
-
-
-def _body(messages: Sequence[Message]) -> bytes:
-    try:
-        return _encode([(m.topic, m.payload, m.received_at_ns, m.retain) for m in messages])
-    except UnicodeEncodeError:
-        # A recorded stream may hold lone surrogates; no broker delivers such a topic, and the
-        # decoder refuses the replaced one just the same.
-        return _encode(
-            [
-                (m.topic.encode(errors="replace").decode(), m.payload, m.received_at_ns, m.retain)
-                for m in messages
-            ]
-        )
-
-
-def _frame(row: _Row, segment: _Segment) -> Frame:
-    position, received_at_ns, first, count, kind, crc, body = row
-    try:
-        sound = _crc(position, received_at_ns, first, count, kind, body) == crc
-        messages = tuple([Message(*fields) for fields in _decode(body)]) if sound and body else ()
-    except (msgspec.MsgspecError, struct.error, TypeError) as error:
-        raise JournalCorruptError(position, segment.path.name, str(error)) from error
-    if not sound or len(messages) != count:
-        raise JournalCorruptError(position, segment.path.name, "checksum mismatch")
-    return Frame(position, received_at_ns, messages)
 
 
 def _sync_directory(directory: Path) -> None:
@@ -322,11 +181,11 @@ class JournalWriter:
         """
         if not messages:
             raise ValueError("a frame without messages is a tick")
-        return self._commit(_MESSAGES, _body(messages), len(messages), received_at_ns)
+        return self._commit(MESSAGES, body_of(messages), len(messages), received_at_ns)
 
     def tick(self, now_ns: int) -> int:
         """Commit a frame without messages and return its position; errors as `append`."""
-        return self._commit(_TICK, b"", 0, now_ns)
+        return self._commit(TICK, b"", 0, now_ns)
 
     def close(self) -> None:
         """Close the segment and give the directory free; harmless when already closed."""
@@ -341,12 +200,12 @@ class JournalWriter:
         if len(body) > FRAME_BYTES_MAX:
             raise ValueError(f"a frame of {len(body)} bytes exceeds {FRAME_BYTES_MAX}")
         position, first = self._position + 1, self._messages + 1
-        crc = _crc(position, received_at_ns, first, count, kind, body)
+        crc = crc_of(position, received_at_ns, first, count, kind, body)
         try:
             with _write_errors():
                 connection = self._segment_for(received_at_ns)
                 connection.execute(
-                    _INSERT, (position, received_at_ns, first, count, kind, crc, body)
+                    INSERT, (position, received_at_ns, first, count, kind, crc, body)
                 )
         except JournalWriteError:
             # Whether the row reached the disk is unknown now; only a fresh look can tell.
@@ -374,14 +233,14 @@ class JournalWriter:
 
     def _create(self) -> Path:
         """Create the next segment whole under another name, so that readers never see half one."""
-        path = self._directory / f"{self._position + 1:020d}{_SUFFIX}"
+        path = self._directory / f"{self._position + 1:020d}{SUFFIX}"
         draft = path.with_suffix(".new")
         draft.unlink(missing_ok=True)
         connection = sqlite3.connect(draft, isolation_level=None)
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(_SCHEMA)
+            connection.execute(SCHEMA)
         finally:
             connection.close()
         draft.rename(path)
@@ -389,27 +248,27 @@ class JournalWriter:
         return path
 
     def _open(self, path: Path) -> sqlite3.Connection:
-        connection = _connect(path)
+        connection = connect(path)
         connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'OFF'}")
         return connection
 
     def _resume(self) -> None:
         for draft in self._directory.glob("*.new*"):
             draft.unlink()
-        segments = _segments(self._directory)
+        segments = segments_of(self._directory)
         if not segments:
             return
         newest = segments[-1]
         self._connection = self._open(newest.path)
-        tail = _tail(self._connection, newest)
+        tail = tail_of(self._connection, newest)
         self._position = tail.position
         self._segment_bytes = newest.size_bytes()
         if tail.received_at_ns is not None:
             self._hour = tail.received_at_ns // self._segment_ns
         self._messages = tail.messages or 0
         if tail.messages is None and len(segments) > 1:
-            with contextlib.closing(_connect(segments[-2].path)) as previous:
-                self._messages = _tail(previous, segments[-2]).messages or 0
+            with contextlib.closing(connect(segments[-2].path)) as previous:
+                self._messages = tail_of(previous, segments[-2]).messages or 0
 
 
 def _lock(directory: Path) -> IO[str]:
@@ -491,7 +350,7 @@ class JournalReader:
 
     def oldest_position(self) -> int:
         """Position of the oldest frame not pruned; 0 for an empty journal."""
-        segments = _segments(self._directory)
+        segments = segments_of(self._directory)
         return segments[0].first if segments and self.last_position() else 0
 
     def counts(self) -> int:
@@ -521,21 +380,21 @@ class JournalReader:
                     raise JournalCorruptError(expected, segment.path.name, "a frame is missing")
                 if not budget.take(row[3], len(row[6])):
                     return
-                yield _frame(row, segment)
+                yield frame_of(row, segment)
                 expected += 1
 
-    def _listed(self, after_position: int) -> list[_Segment]:
+    def _listed(self, after_position: int) -> list[Segment]:
         """Segments from the one that holds the next position on; others are closed."""
-        segments = _segments(self._directory)
+        segments = segments_of(self._directory)
         passed = sum(1 for segment in segments[1:] if segment.first <= after_position + 1)
         wanted = segments[passed:]
         for path in self._connections.keys() - {segment.path for segment in wanted}:
             self._connections.pop(path).close()
         return wanted
 
-    def _select(self, segment: _Segment, expected: int) -> Iterator[_Row]:
+    def _select(self, segment: Segment, expected: int) -> Iterator[Row]:
         try:
-            cursor = self._open(segment).execute(_SELECT, (expected - 1,))
+            cursor = self._open(segment).execute(SELECT, (expected - 1,))
             with contextlib.closing(cursor):
                 yield from cursor
         except sqlite3.OperationalError as error:
@@ -543,65 +402,20 @@ class JournalReader:
         except sqlite3.DatabaseError as error:
             raise JournalCorruptError(expected, segment.path.name, str(error)) from error
 
-    def _newest(self) -> _Tail | None:
+    def _newest(self) -> Tail | None:
         """End of the journal; a just opened segment without frames defers to its predecessor."""
-        segments = _segments(self._directory)
+        segments = segments_of(self._directory)
         if not segments:
             return None
-        tail = _tail(self._open(segments[-1]), segments[-1])
+        tail = tail_of(self._open(segments[-1]), segments[-1])
         if tail.messages is None and len(segments) > 1:
-            tail = _tail(self._open(segments[-2]), segments[-2])
+            tail = tail_of(self._open(segments[-2]), segments[-2])
         return tail
 
-    def _open(self, segment: _Segment) -> sqlite3.Connection:
+    def _open(self, segment: Segment) -> sqlite3.Connection:
         connection = self._connections.get(segment.path)
         if connection is None:
-            connection = _connect(segment.path)
+            connection = connect(segment.path)
             connection.execute("PRAGMA query_only=ON")
             self._connections[segment.path] = connection
         return connection
-
-
-def prune(directory: Path, *, before_ns: int, max_bytes: int, passed_position: int) -> Pruned:
-    """Delete whole segments, oldest first, that nobody needs any more; never the newest one.
-
-    Parameters
-    ----------
-    before_ns
-        A segment whose newest frame was received before this instant has outlived its time.
-    max_bytes
-        While all segment files together exceed this, the oldest one is deleted before its time.
-    passed_position
-        Lowest position that all consumers and snapshots have passed: a segment with a frame beyond
-        it is kept whatever its age and size, and so is everything after it.
-    """
-    segments = _segments(directory)
-    kept_bytes = sum(segment.size_bytes() for segment in segments)
-    deleted: list[str] = []
-    frames = freed_bytes = 0
-    for segment, successor in itertools.pairwise(segments):
-        outlived = kept_bytes > max_bytes or _newest_ns(segment) < before_ns
-        if successor.first - 1 > passed_position or not outlived:
-            break
-        size_bytes = segment.size_bytes()
-        _delete(segment)
-        deleted.append(segment.path.name)
-        frames += successor.first - segment.first
-        freed_bytes += size_bytes
-        kept_bytes -= size_bytes
-    return Pruned(segments=tuple(deleted), frames=frames, bytes=freed_bytes, kept_bytes=kept_bytes)
-
-
-def _newest_ns(segment: _Segment) -> int:
-    """Received instant of a segment's last frame; 0 for a segment without frames."""
-    try:
-        with contextlib.closing(_connect(segment.path)) as connection:
-            return _tail(connection, segment).received_at_ns or 0
-    except sqlite3.Error as error:
-        raise JournalReadError(f"segment {segment.path.name}: {error}") from error
-
-
-def _delete(segment: _Segment) -> None:
-    """Delete the database before its WAL: a database without its WAL would look cut short."""
-    for path in segment.files():
-        path.unlink(missing_ok=True)

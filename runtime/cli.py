@@ -26,11 +26,22 @@ EXIT_CHECK = 4
 
 app = typer.Typer(
     name="equipwatch",
-    help="Telemetry, detection and rescue dispatch for in-use special equipment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback(help="Telemetry, detection and rescue dispatch for in-use special equipment.")
+def prepare() -> None:
+    """Keep logs away from stdout, where a command prints its result."""
+    import logging
+
+    from runtime.output import configure_logging
+
+    configure_logging(logging.WARNING)
+
+
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(simulate.simulate)

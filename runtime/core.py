@@ -51,6 +51,7 @@ class Health:
     position: int = 0
     error: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)
+    pipeline: Pipeline | None = None
     ingest_stats: Path | None = None
 
     def readiness(self) -> Mapping[str, bool | str]:
@@ -72,6 +73,10 @@ class Health:
         own = {"pipeline_position": float(self.position), "pipeline_lag_seconds": self.lag_s()}
         ingest = {f"ingest_{name}": value for name, value in self._ingest().items()}
         return {**own, **totals, **ingest}
+
+    def heard(self, equipment_id: str) -> int | None:
+        """Received time of a device's last sign of life, ``None`` when it is not known here."""
+        return None if self.pipeline is None else self.pipeline.heard_ns(equipment_id)
 
     def _ingest(self) -> Mapping[str, float]:
         if self.ingest_stats is None or not self.ingest_stats.exists():
@@ -137,6 +142,7 @@ class PipelineLoop:
         reader = JournalReader(self._site.journal)
         try:
             pipeline = self._pipeline(reader, snapshots)
+            self._health.pipeline = pipeline
             self._loop(pipeline, retention, stop)
             pipeline.save()
         finally:
@@ -211,6 +217,7 @@ def _server(
         ),
         readiness=health.readiness,
         gauges=health.gauges,
+        heard=health.heard,
     )
     config = uvicorn.Config(
         app,

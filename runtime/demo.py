@@ -88,7 +88,7 @@ def run_demo(options: DemoOptions, say: Callable[[str], None]) -> dict[str, Any]
             with _watching(state, say):
                 published = _publish(world, site, endpoints, options.seconds)
             ended_ns = time.time_ns()
-            _drain(site, state)
+            _drain(site, state, published.published)
         return _account(settings, site, state, world, published, seed=seed, ended_ns=ended_ns)
     finally:
         state.close()
@@ -212,20 +212,29 @@ def _line(incident: Incident) -> str:
     return f"{incident.level:<10} {incident.kind:<22} {incident.equipment_id}"
 
 
-def _drain(site: Site, state: StateStore) -> None:
-    """Wait until the pipeline has recorded everything that was journalled so far."""
+def _drain(site: Site, state: StateStore, published: int) -> None:
+    """Wait until everything published is in the journal and recorded by the pipeline.
+
+    The broker's PUBACK to a device says nothing about ingest, which may still be behind.
+    """
+    deadline = time.monotonic() + _DRAIN_TIMEOUT_S
+    target: int | None = None
     reader = JournalReader(site.journal)
     try:
-        target = reader.last_position()
+        while time.monotonic() < deadline:
+            if target is None and reader.counts() >= published:
+                target = reader.last_position()
+            with state.reading() as tx:
+                if target is not None and tx.offsets.get(CONSUMER) >= target:
+                    return
+            time.sleep(_POLL_S)
+        journalled = reader.counts()
     finally:
         reader.close()
-    deadline = time.monotonic() + _DRAIN_TIMEOUT_S
-    while time.monotonic() < deadline:
-        with state.reading() as tx:
-            if tx.offsets.get(CONSUMER) >= target:
-                return
-        time.sleep(_POLL_S)
-    raise DependencyError(f"the pipeline did not reach position {target}")
+    raise DependencyError(
+        f"after {_DRAIN_TIMEOUT_S:g} s {journalled} of {published} messages are in the journal, "
+        f"and the pipeline has not recorded all of them"
+    )
 
 
 def _account(

@@ -120,6 +120,10 @@ class Pipeline:
         """Totals over all frames applied."""
         return dict(self._counters)
 
+    def heard_ns(self, equipment_id: str) -> int | None:
+        """Received time of a device's last sign of life, ``None`` when it was never heard."""
+        return self._bank.heard_ns(equipment_id)
+
     def step(self) -> int:
         """Apply what the journal has next, within the batch limit; return the number of frames.
 

@@ -158,7 +158,7 @@ def test_devices_do_not_influence_each_other(world: tuple[Kind, list[dict[str, A
     together = [f for f in run(fresh(kind), steps(kind, rows)) if f.equipment_id == "D1"]
     apart = run(
         fresh(kind),
-        [w for w in steps(kind, [*alone, {**alone[-1], "id": "D2", "received_at_ns": end_s}])],
+        steps(kind, [*alone, {**alone[-1], "id": "D2", "received_at_ns": end_s}]),
     )
     mine = [f for f in apart if f.equipment_id == "D1"]
     assert [(f.kind, f.level, f.phase, f.onset_ns) for f in together] == [

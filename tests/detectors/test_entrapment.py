@@ -176,6 +176,27 @@ def test_unknown_time_is_no_hold_time_and_hides_nothing() -> None:
     assert 670 <= detected_s <= 680
 
 
+def test_somebody_inside_before_a_silence_is_believed_to_be_there_after_it() -> None:
+    """
+    known  ████████████████|silent from 40|stale at 100|████ presence not reported any more
+           stop at 40  70 suspected                   300   confirmed at 360: 60 s + 60 s
+    """
+    story = stuck_between_floors(lift(report_interval_s=20.0)).until(299)
+    story.at(300, car_status=0, door_zone=False, door_closed=True).alive(330).until(370)
+    assert story.levels(OFF) == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 360)]
+
+
+def test_late_rows_after_a_silence_do_not_make_a_stop_longer() -> None:
+    """
+    heard  stop at 40|silent, stale at 130|received at 500: rows of 50 and 120
+                      70 suspected                          stood 80 s: not confirmed
+    """
+    story = stuck_between_floors(lift(report_interval_s=30.0)).until(499)
+    story.at(50, received_s=500, quality=LATE, load_kg=100)
+    story.at(120, received_s=500.1, quality=LATE, load_kg=100).until(510)
+    assert story.levels(OFF) == [(OFF, "suspected", 40, 70)]
+
+
 def test_our_own_outage_is_no_hold_time() -> None:
     """We are away from 45 to 245; the car left at 60, which the broker tells us afterwards."""
     story = stuck_between_floors(lift()).until(45).away(245)

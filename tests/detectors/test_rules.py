@@ -203,6 +203,19 @@ def test_a_wrong_clock_is_claimed_once_and_ends_after_three_good_rows() -> None:
     assert story.ended() == [("clock_wrong", "clock_right_again")]
 
 
+def test_a_late_row_says_nothing_about_the_clock() -> None:
+    story = lift().until(300).at(20, received_s=300.5, quality=LATE | int(Quality.CLOCK_WRONG))
+    assert story.until(310).levels() == []
+
+
+def test_switch_and_level_hold_their_own_times() -> None:
+    holds = {"boiler_low_water": {"switch_hold_s": 1.0, "low_low_hold_s": 6.0}}
+    for values, detected_s in ({"low_water": True}, 11), ({"water_level_mm": -80}, 16):
+        story = Story(Equipment(id="B1", kind=Kind.BOILER), parameters=holds)
+        story.at(0, water_level_mm=0, low_water=False, flame_on=True).at(10, **values).until(20)
+        assert story.levels()[-1] == ("low_water_firing", "confirmed", 10, detected_s)
+
+
 def test_unknown_detectors_and_parameters_are_named() -> None:
     with pytest.raises(UsageError, match="did you mean entrapment"):
         lift(parameters={"entrapmnt": {}})

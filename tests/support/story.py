@@ -37,7 +37,7 @@ class Story:
         self,
         equipment: Equipment,
         *,
-        parameters: Any = None,  # noqa: ANN401 - settings
+        parameters: Any = None,
         lag_s: float = 0.0,
         heartbeat_s: int = 0,
     ) -> None:

@@ -1,0 +1,22 @@
+"""Debian's Chromium under Playwright."""
+
+import shutil
+
+from playwright.sync_api import Browser, Playwright
+
+CHROMIUM = shutil.which("chromium")
+
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Headless browser.
+
+    Raises
+    ------
+    RuntimeError
+        If Chromium is not installed.
+    """
+    if CHROMIUM is None:
+        raise RuntimeError("Chromium is missing: install Debian's package chromium")
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
