@@ -18,6 +18,12 @@ from domain.findings import Evidence, Phase
 from domain.incidents import IncidentKind, Level
 from domain.instants import seconds
 
+SLOW_MAX_S = 15.0
+NEXT_SAMPLE_SHARE = 1.2
+EVEN_SHARE = 0.25
+"""A gauge that samples this slowly or faster, at intervals that differ by no more than this share,
+has its next sample within 1.2 intervals (ours)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -105,6 +111,20 @@ def holds(m: int, advisory_s: float, suspected_s: float, confirmed_s: float) -> 
     """Hold times of m devices that all have the same."""
     row = [seconds(advisory_s), seconds(suspected_s), seconds(confirmed_s)]
     return np.broadcast_to(np.array(row, dtype=np.int64), (m, 3))
+
+
+def sampled(context: Context, device: Devices, hold_s: float) -> Ints:
+    """Hold of at least one further sample, so that one bad sample of a slow gauge proves nothing.
+
+    Who does not report at even intervals of at most `SLOW_MAX_S` reports changes only: there a
+    single row counts.
+    """
+    interval_ns = context.current.interval_ns[device]
+    uneven_ns = np.abs(interval_ns - context.current.former_interval_ns[device])
+    even = uneven_ns <= EVEN_SHARE * interval_ns
+    periodic = even & (interval_ns > 0) & (interval_ns <= seconds(SLOW_MAX_S))
+    next_ns = np.where(periodic, (interval_ns * NEXT_SAMPLE_SHARE).astype(np.int64), 0)
+    return np.maximum(seconds(hold_s), next_ns)
 
 
 def same(m: int, hold_s: float) -> Ints:

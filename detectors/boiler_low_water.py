@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Context, Judgement, column, levels, same
+from detectors.base import Context, Judgement, column, levels, same, sampled
 from detectors.current import Bools, Devices, Rows
 from detectors.stages import FAR
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
-from domain.instants import seconds
 
 _FIRING_STAGES = (3, 4)
 
@@ -65,9 +64,9 @@ class BoilerLowWater:
         low, low_low = level <= p.low_level_mm, level <= p.low_low_level_mm
         confirmed = firing & ((switch == 1) | low_low)
         hold_ns = np.zeros((m, 3), dtype=np.int64)
-        hold_ns[:, 1] = seconds(p.low_hold_s)
-        by_switch_ns = np.where(switch == 1, seconds(p.switch_hold_s), FAR)
-        by_level_ns = np.where(low_low, seconds(p.low_low_hold_s), FAR)
+        hold_ns[:, 1] = sampled(context, rows.device, p.low_hold_s)
+        by_switch_ns = np.where(switch == 1, sampled(context, rows.device, p.switch_hold_s), FAR)
+        by_level_ns = np.where(low_low, sampled(context, rows.device, p.low_low_hold_s), FAR)
         hold_ns[:, 2] = np.where(confirmed, np.minimum(by_switch_ns, by_level_ns), 0)
         normal = (switch != 1) & ~(level < p.normal_level_mm)
         return Judgement(

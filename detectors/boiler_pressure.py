@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Context, Judgement, column, holds, levels, same
+from detectors.base import Context, Judgement, column, holds, levels, same, sampled
 from detectors.current import Bools, Devices, Floats, Ints, Rows, grown
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
@@ -127,9 +127,12 @@ class BoilerPressure:
         beyond = (pressure > rated * (1 + p.margin)) & _may_fire(rows.device, context)
         suspected = beyond & (forecast_s < p.forecast_suspected_s)
         soon = beyond & (forecast_s < p.forecast_confirmed_s)
-        at_limit = pressure >= limit - np.minimum(set_tolerance_mpa(limit), (limit - rated) / 2)
+        steady = ~_jumps(self.sample_ns[rows.device], self.sample_mpa[rows.device], p)
+        at_limit = steady & (
+            pressure >= limit - np.minimum(set_tolerance_mpa(limit), (limit - rated) / 2)
+        )
         hold_ns = holds(m, p.advisory_hold_s, 0.0, 0.0).copy()
-        hold_ns[:, 2] = np.where(soon, 0, int(p.limit_hold_s * NS_PER_S))
+        hold_ns[:, 2] = np.where(soon, 0, sampled(context, rows.device, p.limit_hold_s))
         return Judgement(
             standing=levels(pressure > rated, suspected, soon | at_limit),
             hold_ns=hold_ns,

@@ -1,9 +1,16 @@
 """Crane overload: the plateau of the hook load against the chart at this radius or the rated load.
 
-The median of the last three samples takes away single spikes; the hold takes away the dynamic
-factor at lift-off (1.05-1.3 for less than a second). Slower than one sample in two seconds the hold
-alone decides. It fails when the load cell drifts or is stuck, and beyond the chart's last radius,
-where the last capacity is used.
+The median of the last three samples takes away single spikes. The dynamic factor at lift-off
+(1.05-1.3 for less than a second) is told from a plateau by samples, not by the clock: the first and
+the last that exceed the limit must lie `span_s` apart, or be neighbours at `neighbour_s` or slower.
+
+    load    ____╱▔╲_plateau below the limit_____      ____╱▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔
+    samples ....xx............... spans < 1 s         ....xxxxxxxxx confirmed 1 s after the first
+
+A lone sample beyond the limit that nothing follows (a terminal that reports changes only) counts
+when it has stood for `lone_intervals` of its own sampling, within `lone_hold_s` and
+`lone_hold_max_s`. It fails when the load cell drifts or is stuck, and beyond the chart's last
+radius, where the last capacity is used.
 
 Usual practice (GB/T 12602, inspectors' figures): alarm between 100 and 110 % of the rated load; the
 combined error of a limiter is 5 %, hence 1.05 here.
@@ -14,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import Context, Judgement, column, levels, same
-from detectors.current import Devices, Floats, Ints, Rows, grown
+from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -29,8 +36,11 @@ class CraneOverloadParameters:
     """Parameters of the overload rule; ratios of hook load to capacity."""
 
     overload_ratio: float = 1.05
-    hold_s: float = 1.2
-    slow_interval_s: float = 2.0
+    span_s: float = 1.0
+    neighbour_s: float = 0.8
+    lone_intervals: float = 1.2
+    lone_hold_s: float = 3.0
+    lone_hold_max_s: float = 15.0
     over_ratio: float = 0.9
     over_hold_s: float = 2.0
 
@@ -46,6 +56,7 @@ class CraneOverload:
         self._p = parameters
         self.sample_t: Floats = np.empty((0, _SAMPLES))
         self.sample_ns: Ints = np.empty((0, _SAMPLES), dtype=np.int64)
+        self.since_ns: Ints = np.empty(0, dtype=np.int64)
         self._rated_t: Floats = np.empty(0)
         self._charts: list[tuple[Floats, Floats] | None] = []
 
@@ -56,14 +67,15 @@ class CraneOverload:
         self._charts = [_chart(equipment.load_chart) for equipment in members]
         self.sample_t = grown(self.sample_t, len(members), np.nan)
         self.sample_ns = grown(self.sample_ns, len(members), 0)
+        self.since_ns = grown(self.since_ns, len(members), NEVER)
 
     def arrays(self) -> tuple[str, ...]:
-        """Samples of the median."""
-        return ("sample_t", "sample_ns")
+        """Samples of the median, and since when they exceed the limit."""
+        return ("sample_t", *self.times())
 
     def times(self) -> tuple[str, ...]:
-        """Times of the samples."""
-        return ("sample_ns",)
+        """Times of the samples, and since when they exceed the limit."""
+        return ("sample_ns", "since_ns")
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
@@ -73,18 +85,21 @@ class CraneOverload:
         capacity = self.capacity_t(rows.device, column(context, rows.device, "radius_m"))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = load / capacity
-        over_load = ratio > p.overload_ratio
+            last_ratio = self.sample_t[rows.device, -1] / capacity
+        present = column(context, rows.device, "hook_load_t")
+        known = context.current.known[rows.device] & ~np.isnan(present) & ~np.isnan(ratio)
+        exceeds = (ratio > p.overload_ratio) | (last_ratio > p.overload_ratio)
+        since_ns = self._since(rows, capacity, exceeds & known)
         none = np.zeros(m, dtype=np.bool_)
         hold_ns = np.zeros((m, 3), dtype=np.int64)
-        hold_ns[:, 2] = seconds(p.hold_s)
-        present = column(context, rows.device, "hook_load_t")
+        hold_ns[:, 2] = self._hold_ns(rows.device, since_ns, last_ratio > p.overload_ratio)
         return Judgement(
-            standing=levels(none, none, over_load),
+            standing=levels(none, none, exceeds),
             hold_ns=hold_ns,
             over=ratio < p.over_ratio,
             over_hold_ns=same(m, p.over_hold_s),
-            known=context.current.known[rows.device] & ~np.isnan(present) & ~np.isnan(ratio),
-            onset_ns=self._plateau_ns(rows, capacity),
+            known=known,
+            onset_ns=since_ns,
         )
 
     def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
@@ -134,12 +149,28 @@ class CraneOverload:
         self.sample_ns[device, -1] = rows.event_ns[fresh]
 
     def _load_t(self, device: Devices) -> Floats:
-        """Median of the last three samples, or the last one when samples are slow."""
+        """Median of the last three samples, or the last one while there are fewer."""
         samples = self.sample_t[device]
         middle = np.sort(samples, axis=1)[:, 1]
-        interval = self.sample_ns[device, -1] - self.sample_ns[device, -2]
-        slow = (interval >= seconds(self._p.slow_interval_s)) | np.isnan(samples).any(axis=1)
-        return np.where(slow, samples[:, -1], middle)
+        return np.where(np.isnan(samples).any(axis=1), samples[:, -1], middle)
+
+    def _since(self, rows: Rows, capacity: Floats, stands: Bools) -> Ints:
+        """Since when the limit has been exceeded, by its first sample."""
+        since = self.since_ns[rows.device]
+        begun = np.where(since == NEVER, self._plateau_ns(rows, capacity), since)
+        self.since_ns[rows.device] = np.where(stands, begun, NEVER)
+        return begun
+
+    def _hold_ns(self, device: Devices, since_ns: Ints, last_exceeds: Bools) -> Ints:
+        """No further hold for a proven plateau, else how long a lone sample must stand."""
+        p = self._p
+        newest, previous = self.sample_ns[device, -1], self.sample_ns[device, -2]
+        interval = np.where(previous == NEVER, 0, newest - previous)
+        neighbours = (since_ns <= previous) & (interval >= seconds(p.neighbour_s))
+        plateau = last_exceeds & (neighbours | (newest - since_ns >= seconds(p.span_s)))
+        alone = (interval * p.lone_intervals).astype(np.int64)
+        alone = np.clip(alone, seconds(p.lone_hold_s), seconds(p.lone_hold_max_s))
+        return np.where(plateau, 0, alone)
 
     def _plateau_ns(self, rows: Rows, capacity: Floats) -> Ints:
         """First of the remembered samples from which on all exceed the limit, else the row."""

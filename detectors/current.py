@@ -24,6 +24,9 @@ STALE_MIN_S = 60.0
 STALE_MAX_S = 900.0
 """Contract: values hold for three reporting intervals, at least 60 s and at most 15 min."""
 
+SPAN_MAX_NS = seconds(300)
+"""Time that one message may cover and still put off what ticks judge (ours)."""
+
 DEFAULT_INTERVAL_S = {Kind.LIFT: 300.0, Kind.ESCALATOR: 300.0}
 """Reporting interval of devices whose registry row names none (ours): kinds that report changes
 only may be quiet for long; other kinds 60 s."""
@@ -87,6 +90,11 @@ class Current:
         bool[n], values are within their stale limit and the device is not offline.
     late_ns
         int64[n], received time of late rows not yet judged, `NEVER` when there are none.
+    first_ns, span_ns, usual_span_ns
+        int64[n], event time of the newest message's first row, the time its rows cover, and the
+        same of the message before: who sends a minute of samples at once says nothing in between.
+    interval_ns, former_interval_ns
+        int64[n], event time between the newest two rows, and between the two before.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -100,6 +108,11 @@ class Current:
         self.last_received_ns: Ints = np.empty(0, dtype=np.int64)
         self.heard_ns: Ints = np.empty(0, dtype=np.int64)
         self.late_ns: Ints = np.empty(0, dtype=np.int64)
+        self.first_ns: Ints = np.empty(0, dtype=np.int64)
+        self.span_ns: Ints = np.empty(0, dtype=np.int64)
+        self.usual_span_ns: Ints = np.empty(0, dtype=np.int64)
+        self.interval_ns: Ints = np.empty(0, dtype=np.int64)
+        self.former_interval_ns: Ints = np.empty(0, dtype=np.int64)
         self.known: Bools = np.empty(0, dtype=np.bool_)
         self.limit_ns: Ints = np.empty(0, dtype=np.int64)
 
@@ -111,7 +124,7 @@ class Current:
         self.limit_ns = (np.clip(limit_s, STALE_MIN_S, STALE_MAX_S) * seconds(1)).astype(np.int64)
         self.values = grown(self.values, n, np.nan)
         self.kept = grown(self.kept, n, np.nan)
-        for name in self.times():
+        for name in (*self.times(), *_DURATIONS):
             setattr(self, name, grown(getattr(self, name), n, NEVER))
         self.known = grown(self.known, n, 0)
 
@@ -124,15 +137,27 @@ class Current:
             "last_received_ns",
             "heard_ns",
             "late_ns",
+            "first_ns",
         )
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
-        return (*self.times(), "values", "kept", "known")
+        return (*self.times(), *_DURATIONS, "values", "kept", "known")
 
     def clock_ns(self, device: Devices, now_ns: int) -> Ints:
-        """Event time of devices at a received time: their last row's, and what has passed since."""
-        return self.last_event_ns[device] + (now_ns - self.last_received_ns[device])
+        """Event time of devices at a received time: their last row's, and what has passed since.
+
+        What has passed counts only beyond the time that their messages usually cover: until then
+        the next message may still tell of it.
+        """
+        span_ns = np.maximum(self.span_ns[device], self.usual_span_ns[device])
+        passed_ns = now_ns - self.last_received_ns[device] - span_ns
+        return self.last_event_ns[device] + np.maximum(passed_ns, 0)
+
+    def lag_ns(self, device: Devices) -> Ints:
+        """What turns an event time that lies ahead into the received time of its tick."""
+        span_ns = np.maximum(self.span_ns[device], self.usual_span_ns[device])
+        return self.last_received_ns[device] - self.last_event_ns[device] + span_ns
 
     def stale_at_ns(self, device: Devices) -> Ints:
         """Received time at which devices become unknown without a further sign of life."""
@@ -144,6 +169,16 @@ class Current:
         self.kept[device[known]] = self.values[device[known]]
         self.values[device] = np.nan
         self.known[device] = False
+
+    def renew(self, device: Devices, received_ns: Ints) -> None:
+        """Undo `forget` for devices that are heard again within their stale limit.
+
+        A sign of life renews unchanged channels: a lift that stands still sends nothing else.
+        """
+        back = ~self.known[device] & (received_ns < self.stale_at_ns(device))
+        whole = device[back & (self.heard_ns[device] != NEVER)]
+        self.values[whole] = self.kept[whole]
+        self.known[whole] = True
 
     def recall(self, device: Devices, event_ns: Ints) -> None:
         """Undo `forget` for devices whose late rows follow their last one without a gap.
@@ -164,7 +199,7 @@ class Current:
 
     def shift(self, device: Devices, by_ns: Ints) -> None:
         """Move event times of devices whose clock was judged anew."""
-        for name in ("reported_ns", "changed_ns", "last_event_ns"):
+        for name in ("reported_ns", "changed_ns", "last_event_ns", "first_ns"):
             array = getattr(self, name)
             move = by_ns[:, None] if array.ndim > 1 else by_ns
             array[device] += np.where(array[device] != NEVER, move, 0)
@@ -181,9 +216,30 @@ class Current:
         self.reported_ns[device] = np.where(says, event, self.reported_ns[device])
         self.changed_ns[device] = np.where(changed, event, self.changed_ns[device])
         ahead = rows.event_ns >= self.last_event_ns[device]
+        self._measure(rows, ahead)
         self.last_event_ns[device] = np.where(ahead, rows.event_ns, self.last_event_ns[device])
         received = np.where(ahead, rows.received_ns, self.last_received_ns[device])
         self.last_received_ns[device] = received
+
+    def _measure(self, rows: Rows, ahead: Bools) -> None:
+        """Keep the time that messages cover, and the time between rows."""
+        device, event = rows.device, rows.event_ns
+        same = rows.received_ns == self.last_received_ns[device]
+        begins = ahead & ~same
+        self.usual_span_ns[device] = np.where(
+            begins, self.span_ns[device], self.usual_span_ns[device]
+        )
+        self.first_ns[device] = np.where(begins, event, self.first_ns[device])
+        span = np.where(ahead, event - self.first_ns[device], self.span_ns[device])
+        self.span_ns[device] = np.minimum(span, SPAN_MAX_NS)
+        step = event - self.last_event_ns[device]
+        follows = ahead & (step > 0) & (self.last_event_ns[device] != NEVER)
+        former, interval = self.former_interval_ns[device], self.interval_ns[device]
+        self.former_interval_ns[device] = np.where(follows, interval, former)
+        self.interval_ns[device] = np.where(follows, step, interval)
+
+
+_DURATIONS = ("span_ns", "usual_span_ns", "interval_ns", "former_interval_ns")
 
 
 def grown(array: Array, n: int, fill: float) -> Array:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from detectors import catalog, clock, silence
 from detectors.base import Context, Staged
-from detectors.codes import ActiveCodes, CodesParameters, code_of, is_alarm, table_index
-from detectors.current import NEVER, Current, Devices, Ints, Rows, grown
+from detectors.codes import ActiveCodes, CodesParameters, code_of, table_index
+from detectors.current import NEVER, Bools, Current, Devices, Ints, Rows, grown
 from detectors.lift_history import LiftHistory
 from detectors.stages import FAR, LEVELS, Stages
 from domain.channels import CHANNELS, COLUMNS
@@ -24,9 +24,10 @@ LATE_SETTLE_NS = seconds(5)
 """Late data is judged when none came for this long (ours)."""
 
 # Plain integers: an array meets an enum member by a slow path.
-_CLOCK_STEP, _RETAINED, _LATE, _CLOCK_WRONG = (
-    int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE, Quality.CLOCK_WRONG)
+_CLOCK_STEP, _RETAINED, _LATE = (
+    int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE)
 )
+_CLOCK_WRONG, _REBOOTED = int(Quality.CLOCK_WRONG), int(Quality.REBOOTED)
 
 _LIFT_EVIDENCE = ("car_position", "door_zone", "door_closed", "passenger_present", "car_status")
 
@@ -125,22 +126,55 @@ class KindEngine:
 
     def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
         """Take in one round."""
-        usable = selected[(batch.quality[selected] & _RETAINED) == 0]
+        quality = batch.quality[selected]
+        superseded = self._superseded(batch.device[selected], batch.event_time_ns[selected])
+        old = ((quality & _RETAINED) != 0) | (((quality & _LATE) != 0) & superseded)
+        findings = self._old(batch, selected[old])
+        usable = selected[~old]
         if not len(usable):
-            return []
-        late = (batch.quality[usable] & _LATE) != 0
-        self._current.recall(batch.device[usable][late], batch.event_time_ns[usable][late])
+            return findings
+        self._remember(batch, usable)
         rows = self._rows(batch, usable)
-        findings = self._before(batch, usable, rows)
+        findings += self._before(batch, usable, rows)
         self._apply(batch, usable, rows)
         findings += self._elapse(_at(rows, self._timers_due(rows)))
         findings += self._direct(rows)
         self._refresh_due(rows.device)
         return findings
 
+    def _remember(self, batch: ReadingBatch, usable: Ints) -> None:
+        """Bring back values of devices that were unknown only because we did not hear them."""
+        quality, device = batch.quality[usable], batch.device[usable]
+        late = (quality & _LATE) != 0
+        self._current.recall(device[late], batch.event_time_ns[usable][late])
+        again = ~late & ((quality & _REBOOTED) == 0) & (batch.online[usable] != 0)
+        self._current.renew(device[again], batch.received_at_ns[usable][again])
+
+    def _superseded(self, device: Devices, event_ns: Ints) -> Bools:
+        """Rows older than what their device has said since."""
+        return np.asarray(event_ns < self._current.last_event_ns[device])
+
+    def _old(self, batch: ReadingBatch, usable: Ints) -> list[Finding]:
+        """Take in history, retained or overtaken by newer rows: only an alarm still matters."""
+        if not len(usable):
+            return []
+        rows = self._rows(batch, usable)
+        heard = (batch.quality[usable] & _RETAINED) == 0
+        self._current.heard_ns[rows.device[heard]] = rows.received_ns[heard]
+        new = self._codes.alarms(rows, self._codes_parameters)
+        alarms = [self._alarm(rows, row) for row in new]
+        back = self._heard_again(rows, np.flatnonzero(heard))
+        self._refresh_due(rows.device)
+        return alarms + back
+
     def _timers_due(self, rows: Rows) -> Ints:
-        """Live rows whose device has a timer that ends by their event time."""
-        return np.flatnonzero(~rows.late & (self._timer_due[rows.device] <= rows.event_ns))
+        """Live rows whose device has a timer that ends by their event time.
+
+        While late data is coming in nothing fires: its end is judged when it has gone quiet.
+        """
+        settled = self._current.late_ns[rows.device] == NEVER
+        due = self._timer_due[rows.device] <= rows.event_ns
+        return np.flatnonzero(~rows.late & settled & due)
 
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass for the devices that are due."""
@@ -157,12 +191,7 @@ class KindEngine:
         stepped = np.flatnonzero((batch.quality[usable] & _CLOCK_STEP) != 0)
         if len(stepped):
             self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
-        pending = np.flatnonzero(~rows.late & (self._current.late_ns[rows.device] != NEVER))
-        findings: list[Finding] = []
-        for row in pending:
-            at = (int(rows.received_ns[row]), int(rows.position[row]))
-            findings += self._settle(rows.device[[row]], *at, 0)
-        return findings + self._elapse(_at(rows, self._timers_due(rows)))
+        return self._elapse(_at(rows, self._timers_due(rows)))
 
     def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> None:
         current, device = self._current, rows.device
@@ -292,12 +321,12 @@ class KindEngine:
         wrong = IncidentKind.CLOCK_WRONG
         findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.RAISED) for i in begins]
         findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.ENDED) for i in ends]
-        heard = np.flatnonzero(self._current.heard_ns[rows.device] == rows.received_ns)
+        return findings + self._heard_again(rows, np.flatnonzero(rows.live | rows.late))
+
+    def _heard_again(self, rows: Rows, heard: Ints) -> list[Finding]:
         back = heard[self._silence.heard(rows.device[heard])]
         gone = IncidentKind.DEVICE_OFFLINE
-        return findings + [
-            self._at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back
-        ]
+        return [self._at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back]
 
     def _code(self, rows: Rows, row: int, kind: IncidentKind, begins: bool) -> Finding:
         active = [c for c in self._codes.names(int(rows.device[row])) if c.kind is kind]
@@ -331,11 +360,13 @@ class KindEngine:
         phase: Phase,
         evidence: tuple[Evidence, ...] = (),
     ) -> Finding:
+        # Silence is judged on the received clock, so its end is too.
+        onset_ns = rows.received_ns if detector == silence.NAME else rows.event_ns
         return self._finding(
             detector,
             kind,
             int(rows.device[row]),
-            onset_ns=int(rows.event_ns[row]),
+            onset_ns=int(onset_ns[row]),
             detected_at_ns=int(rows.received_ns[row]),
             position=int(rows.position[row]),
             phase=phase,
@@ -376,8 +407,6 @@ class KindEngine:
         late = (quality & _LATE) != 0
         event_ns = batch.event_time_ns[usable]
         code = self._known_codes(batch)[batch.code[usable]]
-        # Of old data only an alarm still matters: newer rows have said what is active now.
-        old = late & (event_ns < self._current.last_event_ns[device]) & ~is_alarm(code)
         return Rows(
             device=device,
             event_ns=event_ns,
@@ -386,7 +415,7 @@ class KindEngine:
             late=late,
             before=self._current.values[device],
             reported=batch.values[usable],
-            code=np.where(old, np.int32(-1), code),
+            code=code,
             active=batch.active[usable] == 1,
             clock_wrong=(quality & _CLOCK_WRONG) != 0,
             live=~late & (batch.online[usable] != 0),
@@ -442,7 +471,7 @@ class KindEngine:
     def _refresh_due(self, device: Devices) -> None:
         current = self._current
         due = self._timer_due[device]
-        lag = current.last_received_ns[device] - current.last_event_ns[device]
+        lag = current.lag_ns(device)
         due = np.where(due == FAR, FAR, due + np.where(due == FAR, 0, lag))
         late_ns = current.late_ns[device]
         due = np.where(late_ns == NEVER, due, late_ns + LATE_SETTLE_NS)

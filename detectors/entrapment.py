@@ -37,6 +37,7 @@ import numpy as np
 
 from detectors.base import Context, Judgement, column, levels
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
+from detectors.lift_history import motion
 from domain.channels import COLUMNS, SERVICE_MODES
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -127,17 +128,17 @@ class _Scene:
 
 def _scene(device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters) -> _Scene:
     history, now = context.history, context.current.values[device]
-    stop_ns = history.stop_ns[device]
-    running = history.run_ns[device] != NEVER
-    still = (stop_ns == NEVER) & ~running
+    # Not out of the history: that may guess where this must know.
+    stopped, running = motion(context.current, device)
+    still = ~(stopped | running)
     zone, presence, mode = (
         now[:, _LIFT[name]] for name in ("door_zone", "passenger_present", "service_mode")
     )
     return _Scene(
         known=context.current.known[device] & ~np.isnan(zone),
-        stopped=~running,
+        stopped=stopped | still,
         running=running,
-        stop_ns=np.where(still, _progress_ns(device, context), stop_ns),
+        stop_ns=np.where(still, _progress_ns(device, context), history.stop_ns[device]),
         zone=zone,
         door=now[:, _LIFT["door_closed"]],
         mode=mode,

@@ -24,6 +24,9 @@ EXPRESS_DEFAULT_S = 40.0
 """Without car status and speed a lift counts as stopped when door zone and position have not
 changed for the time to cross its express zone plus the margin, or for the default (ours)."""
 
+POWER_CUT_S = 5.0
+"""Presence that goes this shortly before the mains event went with the power (ours)."""
+
 FAILED_DOOR_S = 2.0
 """A door that loses and regains its closed signal faster than this did not open (ours)."""
 
@@ -37,14 +40,16 @@ class LiftHistory:
     ----------
     stop_ns
         int64[n], since when the car stands; `NEVER` while it runs or nobody knows.
-    run_ns
-        int64[n], since when the car runs.
+    run_ns, ran_ns
+        int64[n], since when the car runs, and since when it runs or most likely does.
     door_opened_ns, door_closed_ns
         int64[n], last time the door left, and reached, its closed position.
     presence_rose_ns
         int64[n], last time presence became true, or was first known to be.
     boarded_ns
         int64[n], last time presence went from false to true.
+    vanished_ns
+        int64[n], when presence went away behind a door that has not opened since.
     aboard
         bool[n], somebody was seen aboard while the car ran to the present stop.
     seen_firmly
@@ -63,10 +68,12 @@ class LiftHistory:
             setattr(self, name, np.empty(0, dtype=np.int64))
         self.stop_ns: Ints
         self.run_ns: Ints
+        self.ran_ns: Ints
         self.door_opened_ns: Ints
         self.door_closed_ns: Ints
         self.presence_rose_ns: Ints
         self.boarded_ns: Ints
+        self.vanished_ns: Ints
         self.quiet_cycles: Ints = np.empty(0, dtype=np.int64)
         self.failed_cycles: Ints = np.empty(0, dtype=np.int64)
         self.aboard: Bools = np.empty(0, dtype=np.bool_)
@@ -79,10 +86,12 @@ class LiftHistory:
         return (
             "stop_ns",
             "run_ns",
+            "ran_ns",
             "door_opened_ns",
             "door_closed_ns",
             "presence_rose_ns",
             "boarded_ns",
+            "vanished_ns",
         )
 
     def arrays(self) -> tuple[str, ...]:
@@ -141,24 +150,36 @@ class LiftHistory:
         self.seen_firmly[device] |= (door_was == 1) & (presence_was == 1) & held
 
     def _lose_sight(self, rows: Rows, current: Current, opens: Bools) -> None:
-        device, now = rows.device, current.values[rows.device]
-        presence, mains = now[:, _LIFT["passenger_present"]], now[:, _LIFT["mains_power"]]
+        """Presence that went with the power, or just before it, is not somebody leaving."""
+        device, event = rows.device, rows.event_ns
+        presence = current.values[device, _LIFT["passenger_present"]]
+        mains = current.values[device, _LIFT["mains_power"]]
+        was_seen = rows.before[:, _LIFT["passenger_present"]] == 1
+        vanished = self.vanished_ns[device]
+        vanished = np.where((presence == 0) & was_seen, event, vanished)
+        vanished = np.where(opens | (presence == 1), NEVER, vanished)
+        self.vanished_ns[device] = vanished
+        cut = (vanished != NEVER) & (mains == 0) & (event - vanished <= seconds(POWER_CUT_S))
         blind = np.isnan(presence) | ((presence == 0) & (mains == 0))
-        loses = blind & (rows.before[:, _LIFT["passenger_present"]] == 1)
+        loses = (np.isnan(presence) & was_seen) | cut
         self.lost_sight[device] = (self.lost_sight[device] | loses) & blind & ~opens
 
     def _motion(self, rows: Rows, current: Current, presence: Floats) -> None:
         device, event = rows.device, rows.event_ns
         stopped, running = motion(current, device)
-        was_running = self.run_ns[device] != NEVER
-        arrives = stopped & was_running
-        ran_ns = event - np.maximum(self.run_ns[device], self.presence_rose_ns[device])
-        seen = (presence == 1) & (ran_ns >= seconds(5))
-        self.aboard[device] = np.where(arrives, seen, self.aboard[device] & ~running)
-        self.failed_cycles[device] = np.where(running, 0, self.failed_cycles[device])
-        stop, run = self.stop_ns[device], self.run_ns[device]
-        self.stop_ns[device] = np.where(stopped, np.where(stop == NEVER, event, stop), NEVER)
-        self.run_ns[device] = np.where(running, np.where(run == NEVER, event, run), NEVER)
+        zone = current.values[device, _LIFT["door_zone"]]
+        # Out of a door zone a car that tells neither status nor speed most likely runs.
+        likely = running | (~stopped & (zone == 0))
+        ran = self.ran_ns[device]
+        arrives = stopped & (ran != NEVER)
+        aboard_ns = event - np.maximum(ran, self.presence_rose_ns[device])
+        seen = (presence == 1) & (aboard_ns >= seconds(5))
+        self.aboard[device] = np.where(arrives, seen, self.aboard[device] & ~likely)
+        self.failed_cycles[device] = np.where(likely, 0, self.failed_cycles[device])
+        for name, holds in (("stop_ns", stopped), ("run_ns", running), ("ran_ns", likely)):
+            since = getattr(self, name)
+            begun = np.where(since[device] == NEVER, event, since[device])
+            since[device] = np.where(holds, begun, NEVER)
 
 
 def motion(current: Current, device: Devices) -> tuple[Bools, Bools]:
@@ -169,4 +190,6 @@ def motion(current: Current, device: Devices) -> tuple[Bools, Bools]:
     by_status = ~np.isnan(status) & (np.isnan(speed) | (status_ns >= speed_ns))
     by_speed = ~np.isnan(speed) & (np.isnan(status) | (speed_ns >= status_ns))
     stopped = (by_status & (status == 0)) | (by_speed & (speed < STANDSTILL_MPS))
+    # Who reports neither is taken to stand in a door zone: passing one takes a second or two.
+    stopped |= ~(by_status | by_speed) & (values[:, _LIFT["door_zone"]] == 1)
     return stopped, (by_status | by_speed) & ~stopped

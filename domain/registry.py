@@ -116,12 +116,6 @@ def _kind(cell: str) -> Kind:
     return Kind(cell)
 
 
-def _dialect(cell: str) -> str:
-    if cell and cell not in DIALECTS:
-        raise ValueError(f"is unknown; known: {', '.join(sorted(DIALECTS))}")
-    return cell
-
-
 def _finite(cell: str) -> float:
     try:
         # Python's own digit groups are not part of any CSV convention.
@@ -185,8 +179,8 @@ def _optional_flag(cell: str) -> bool | None:
     return _flag(cell) if cell else None
 
 
-def _flag_or_true(cell: str) -> bool:
-    return _flag(cell) if cell else True
+def _flag_or_false(cell: str) -> bool:
+    return _flag(cell) if cell else False
 
 
 def _pairs(cell: str) -> Iterator[tuple[str, str]]:
@@ -245,7 +239,7 @@ _EQUIPMENT: Mapping[str, _Reader] = {
     "inspection_due_on": _date,
     "registered": _optional_flag,
     "gateway_id": _optional_id,
-    "dialect": _dialect,
+    "dialect": _text,
     "report_interval_s": _positive,
     "rated_speed_mps": _not_negative,
     "floors": _floors,
@@ -266,7 +260,7 @@ _FIRM: Mapping[str, _Reader] = {
     "phone": _text,
     "webhook_url": _webhook_url,
     "webhook_secret": _text,
-    "mqtt_notify": _flag_or_true,
+    "mqtt_notify": _flag_or_false,
 }
 
 REGISTRY_COLUMNS = tuple(_EQUIPMENT)
@@ -475,6 +469,9 @@ def _warnings(equipment: Equipment) -> Iterator[str]:
         form, text = _IDENTIFIER_FORMS.get(scheme, (None, ""))
         if form is not None and not form.fullmatch(value):
             yield f"{scheme} {value!r} is unusual: expected {text}"
+    if equipment.dialect and equipment.dialect not in DIALECTS:
+        known = ", ".join(sorted(DIALECTS))
+        yield f"dialect {equipment.dialect!r} is unknown ({known}): its codes are only stored"
     if equipment.classification and not _CLASSIFICATION.fullmatch(equipment.classification):
         yield f"classification {equipment.classification!r} is not of the form Q2/U5"
     if equipment.maintenance_firm and not ID_PATTERN.fullmatch(equipment.maintenance_firm):

@@ -1,14 +1,15 @@
 """Building `ReadingBatch`es: one item at a time in, columns out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from domain.channels import CHANNELS, COLUMNS, ChannelType
+from domain.channels import CHANNELS, COLUMNS, Channel, ChannelType
+from domain.codes import CODES
 from domain.equipment import Kind
 from domain.readings import Extra, Quality, ReadingBatch
 
@@ -17,29 +18,67 @@ VOCABULARY_MAX = 200_000
 
 LABEL_CHARACTERS_MAX = 64
 
+DEVICE_TEXTS_MAX = 4_096
+"""Texts that one device may add to the vocabulary: none can use it up for the others."""
+
 _BAD_VALUE, _UNKNOWN_CHANNEL = int(Quality.BAD_VALUE), int(Quality.UNKNOWN_CHANNEL)
 
-Spec = tuple[int, ChannelType, float, float, Mapping[int, tuple[str, str]]]
+Spec = tuple[int, frozenset[type], Mapping[float, float] | None, float, float]
+"""Column, JSON types of a usable value, legal values with their readings, least and greatest value.
+
+Codes and flags have a table of legal values, numbers a range. A label has no types here: it is read
+by its own function. A bool is a flag and no code or number, although Python calls it an int.
+"""
+
+
+def _spec(column: int, channel: Channel) -> Spec:
+    numbers = frozenset({int, float})
+    if channel.type is ChannelType.FLAG:
+        return column, numbers | {bool}, {0: 0.0, 1: 1.0}, 0, 1
+    if channel.type is ChannelType.CODE:
+        table: dict[float, float] = {code: float(code) for code in channel.codes}
+        return column, numbers, table, channel.minimum, channel.maximum
+    if channel.type is ChannelType.LABEL:
+        return column, frozenset(), None, 0, 0
+    return column, numbers, None, channel.minimum, channel.maximum
+
 
 SPECS: Mapping[Kind, Mapping[str, Spec]] = {
-    kind: {
-        channel.name: (column, channel.type, channel.minimum, channel.maximum, channel.codes)
-        for column, channel in enumerate(channels)
-    }
+    kind: {channel.name: _spec(column, channel) for column, channel in enumerate(channels)}
     for kind, channels in CHANNELS.items()
 }
 
 
-class Vocabulary(msgspec.Struct):
-    """Texts by index; it only grows, so an index keeps its meaning."""
+class Names(msgspec.Struct):
+    """Words that one device brought in.
 
-    texts: list[str] = msgspec.field(default_factory=list)
-    indices: dict[str, int] = msgspec.field(default_factory=dict)
+    Parameters
+    ----------
+    extras
+        Channels outside the catalogue.
+    texts
+        How many texts of the vocabulary it was the first to use.
+    """
 
-    def index(self, text: str) -> int | None:
-        """Index of a text, a new one when there is room, else ``None``."""
+    extras: list[str] = msgspec.field(default_factory=list)
+    texts: int = 0
+
+
+class Vocabulary:
+    """Texts by index; it only grows, so an index keeps its meaning.
+
+    Every known code has its place from the start, so that no label can crowd one out.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts = list(dict.fromkeys((*texts, *CODES)))
+        self.indices = {text: index for index, text in enumerate(self.texts)}
+
+    def index(self, text: str, names: Names) -> int | None:
+        """Index of a text, a new one when there is room for the device's, else ``None``."""
         index = self.indices.get(text)
-        if index is None and len(self.texts) < VOCABULARY_MAX:
+        if index is None and names.texts < DEVICE_TEXTS_MAX and len(self.texts) < VOCABULARY_MAX:
+            names.texts += 1
             index = self.indices[text] = len(self.texts)
             self.texts.append(text)
         return index
@@ -54,7 +93,7 @@ class RowBuilder:
     rows
         One tuple a row: device, event_time_ns, received_at_ns, position, ordinal, seq, stream,
         quality, code, active, online.
-    cells
+    cell_*
         Row, column, value of every usable reading.
     unknown
         Row, column of every channel that is unknown from that row on.
@@ -78,7 +117,7 @@ class RowBuilder:
         self,
         values: Mapping[str, Any],
         vocabulary: Vocabulary,
-        extra_names: list[str],
+        names: Names,
         extras_max: int,
     ) -> tuple[int, int, int]:
         """Read a ``v`` object into the row that comes next.
@@ -91,19 +130,28 @@ class RowBuilder:
         specs = SPECS[self.kind]
         row = len(self.rows)
         bad = strangers = 0
+        number: float | None
+        # Inline, because this is where most of the decoder's time goes.
         for name, value in values.items():
             spec = specs.get(name)
             if spec is None:
                 strangers += 1
-                bad += not self._stranger(row, name, value, extra_names, extras_max)
+                bad += not self._stranger(row, name, value, names.extras, extras_max)
                 continue
-            number = None if value is None else _number(value, spec, vocabulary)
+            column, types, table, low, high = spec
+            cls = value.__class__
+            if cls not in types:
+                number = None if types else _label(value, vocabulary, names)
+            elif table is not None:
+                number = table.get(value)
+            else:
+                number = float(value) if low <= value <= high else None
             if number is None:
-                self.unknown.append((row, spec[0]))
+                self.unknown.append((row, column))
                 bad += value is not None
             else:
                 self.cell_rows.append(row)
-                self.cell_columns.append(spec[0])
+                self.cell_columns.append(column)
                 self.cell_values.append(number)
         flags = (_BAD_VALUE if bad else 0) | (_UNKNOWN_CHANNEL if strangers else 0)
         return flags, bad, strangers
@@ -111,12 +159,13 @@ class RowBuilder:
     def _stranger(
         self, row: int, name: str, value: object, names: list[str], extras_max: int
     ) -> bool:
-        """Keep a reading of a channel outside the catalogue; say whether it could be kept."""
-        if (
-            not isinstance(value, bool | int | float)
-            or not name
-            or len(name) > LABEL_CHARACTERS_MAX
-        ):
+        """Keep a reading of a channel outside the catalogue; say whether it could be kept.
+
+        There is nothing to keep of a null, and nothing wrong with it.
+        """
+        if value is None:
+            return True
+        if not isinstance(value, bool | int | float) or not usable_text(name):
             return False
         number = _finite(value)
         if number is None:
@@ -158,23 +207,12 @@ class RowBuilder:
         )
 
 
-def _number(value: Any, spec: Spec, vocabulary: Vocabulary) -> float | None:  # noqa: ANN401 - JSON
-    """Reading as a number, ``None`` when it is unusable on this channel."""
-    _, type_, low, high, codes = spec
-    cls = value.__class__
-    if type_ is ChannelType.NUMBER:
-        return float(value) if (cls is float or cls is int) and low <= value <= high else None
-    if type_ is ChannelType.LABEL:
-        return _label(value, vocabulary)
-    if cls is bool:
-        return float(value) if type_ is ChannelType.FLAG else None
-    if cls is not int and not (cls is float and value.is_integer()):
-        return None
-    legal = value in codes if type_ is ChannelType.CODE else value in {0, 1}
-    return float(value) if legal else None
+def usable_text(text: str) -> bool:
+    """Whether a label, name or code can be stored and shown everywhere."""
+    return 0 < len(text) <= LABEL_CHARACTERS_MAX and text.isprintable()
 
 
-def _label(value: object, vocabulary: Vocabulary) -> float | None:
+def _label(value: object, vocabulary: Vocabulary, names: Names) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, float):
@@ -182,9 +220,9 @@ def _label(value: object, vocabulary: Vocabulary) -> float | None:
             return None
         value = int(value) if value.is_integer() else value
     text = str(value)
-    if not 0 < len(text) <= LABEL_CHARACTERS_MAX:
+    if not usable_text(text):
         return None
-    index = vocabulary.index(text)
+    index = vocabulary.index(text, names)
     return None if index is None else float(index)
 
 

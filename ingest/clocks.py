@@ -31,6 +31,9 @@ CONSTANT_SPAN_NS = seconds(5)
 CONSTANT_ITEMS = 3
 """Items with the same lag that make it constant (default, ours)."""
 
+STOPPED_SPAN_NS = seconds(60)
+"""Received time over which ``ts`` must stand still before the clock counts as stopped (ours)."""
+
 # Plain integers: this runs once an item, and enum members are slow to combine.
 _LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
 
@@ -45,13 +48,15 @@ class Clock(msgspec.Struct):
     Parameters
     ----------
     usual_lag_ns
-        Slow mean of the lag of live items; ``None`` before the first.
+        Slow mean of the lag of live items, within 2 min of zero: a larger lag is a wrong clock, be
+        it reached ever so slowly. ``None`` before the first.
     wrong
         Event time is the received time until the clock comes right.
     wrong_lag_ns
         Lag while wrong.
     run_*
-        Candidate for a constant lag: first lag and received time of the run, newest ones, length.
+        Candidate for a constant lag: lag and received time of its first item, received time of the
+        newest one that counted, how many counted.
     newest_ts_ns, newest_seq, newest_boot
         Newest item by sequence, for the test whether the clock stepped back.
     """
@@ -61,6 +66,7 @@ class Clock(msgspec.Struct):
     wrong_lag_ns: int = 0
     run_lag_ns: int = 0
     run_from_ns: int = 0
+    run_until_ns: int = 0
     run_items: int = 0
     newest_ts_ns: int | None = None
     newest_seq: int = -1
@@ -85,16 +91,27 @@ def judge(
     stepped_back = _stepped_back(clock, ts_ns, seq, boot) and lag_ns > LATE_AFTER_NS
     if clock.wrong:
         return _judge_wrong(clock, lag_ns, ts_ns, received_at_ns)
-    if lag_ns < -LATE_AFTER_NS or ts_ns < ERA_NS or stepped_back:
+    if impossible(ts_ns, received_at_ns) or stepped_back:
         return _turn_wrong(clock, lag_ns, received_at_ns)
-    usual = clock.usual_lag_ns
-    if lag_ns <= (usual or 0.0) + LATE_AFTER_NS:
+    if not is_late(clock, ts_ns, received_at_ns):
         clock.run_items = 0
-        clock.usual_lag_ns = lag_ns if usual is None else usual + _USUAL_WEIGHT * (lag_ns - usual)
+        usual = clock.usual_lag_ns
+        mean = lag_ns if usual is None else usual + _USUAL_WEIGHT * (lag_ns - usual)
+        clock.usual_lag_ns = min(mean, LATE_AFTER_NS)
         return ts_ns, 0
     if _constant(clock, lag_ns, received_at_ns):
         return _turn_wrong(clock, lag_ns, received_at_ns)
     return ts_ns, _LATE
+
+
+def is_late(clock: Clock, ts_ns: int, received_at_ns: int) -> bool:
+    """Whether an item of a healthy clock arrived later than its device's usual lag allows."""
+    return received_at_ns - ts_ns > (clock.usual_lag_ns or 0.0) + LATE_AFTER_NS
+
+
+def impossible(ts_ns: int, received_at_ns: int) -> bool:
+    """Whether a time is wrong at once: ahead of the received time, or of a clock that lost it."""
+    return ts_ns - received_at_ns > LATE_AFTER_NS or ts_ns < ERA_NS
 
 
 def _turn_wrong(clock: Clock, lag_ns: int, received_at_ns: int) -> tuple[int, int]:
@@ -119,14 +136,23 @@ def _judge_wrong(clock: Clock, lag_ns: int, ts_ns: int, received_at_ns: int) -> 
 
 
 def _constant(clock: Clock, lag_ns: int, received_at_ns: int) -> bool:
-    """Extend or restart the run of equal lags; say whether it is long enough."""
+    """Extend or restart the run of equal lags; say whether it is long enough.
+
+    A clock that stands still shows a lag that grows exactly as received time does, which no buffer
+    causes for long: it is a run of its own.
+    """
     span_ns = received_at_ns - clock.run_from_ns
+    grown_ns = lag_ns - clock.run_lag_ns
     slack_ns = max(_CONSTANT_SLACK_NS, _CONSTANT_SLACK_SHARE * span_ns)
-    if clock.run_items and abs(lag_ns - clock.run_lag_ns) <= slack_ns:
-        clock.run_items += 1
-        return clock.run_items >= CONSTANT_ITEMS and span_ns >= CONSTANT_SPAN_NS
+    stopped = grown_ns == span_ns
+    if clock.run_items and (stopped or abs(grown_ns) <= slack_ns):
+        if received_at_ns > clock.run_until_ns:
+            clock.run_items += 1
+            clock.run_until_ns = received_at_ns
+        needed_ns = CONSTANT_SPAN_NS if abs(grown_ns) <= slack_ns else STOPPED_SPAN_NS
+        return clock.run_items >= CONSTANT_ITEMS and span_ns >= needed_ns
     clock.run_lag_ns = lag_ns
-    clock.run_from_ns = received_at_ns
+    clock.run_from_ns = clock.run_until_ns = received_at_ns
     clock.run_items = 1
     return False
 

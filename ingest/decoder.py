@@ -3,7 +3,7 @@
 A pure function of frames and its own state: any split of the frames over calls gives the same rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,27 +17,30 @@ from domain.readings import NO_CODE, ONLINE_UNSAID, Quality, ReadingBatch, Strea
 from domain.refusals import Refusal, RefusalReason
 from ingest import topics
 from ingest.assembly import RowBuilder, Vocabulary
-from ingest.clocks import judge
 from ingest.items import (
+    NOT_CODED,
+    Coded,
     DeviceMemory,
     Item,
     ItemError,
     Source,
-    behind_newest_ns,
-    codes_of,
+    coded_of,
     head_of,
     key_of,
     online_of,
+    retained_key_of,
 )
-from ingest.sequence import Arrival
+from ingest.placing import Run, place_retained, place_will, runs_of
 from ingest.wire.catalog import items_of
 from ingest.wire.native import MalformedPayloadError
 
 # Plain integers: these are combined once an item, and enum members are slow to combine.
 _LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
-_RETAINED, _REBOOTED = int(Quality.RETAINED), int(Quality.REBOOTED)
+_REBOOTED = int(Quality.REBOOTED)
+_BAD_VALUE = int(Quality.BAD_VALUE)
 
-_SNAPSHOT_VERSION = 1
+_SNAPSHOT_VERSION = 2
+_KINDS = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,10 @@ class Decoded:
     counts: DecodeCounts
 
 
+class _Version(msgspec.Struct):
+    version: int
+
+
 class _State(msgspec.Struct):
     version: int
     devices: dict[str, DeviceMemory]
@@ -164,14 +171,17 @@ class Decoder:
         Raises
         ------
         ValueError
-            If the snapshot is of another version.
+            If the snapshot is of another version or no snapshot at all.
         """
-        state = msgspec.msgpack.decode(data, type=_State)
-        if state.version != _SNAPSHOT_VERSION:
-            raise ValueError(f"decoder snapshot of version {state.version}")
+        try:
+            version = msgspec.msgpack.decode(data, type=_Version).version
+            if version != _SNAPSHOT_VERSION:
+                raise ValueError(f"decoder snapshot of version {version}")
+            state = msgspec.msgpack.decode(data, type=_State)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"unreadable decoder snapshot: {error}") from error
         self._devices = state.devices
-        indices = {text: index for index, text in enumerate(state.vocabulary)}
-        self._vocabulary = Vocabulary(state.vocabulary, indices)
+        self._vocabulary = Vocabulary(state.vocabulary)
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """Decode the messages of frames; a device's fault never reaches another device."""
@@ -217,7 +227,8 @@ class Decoder:
             source = self._source(topic.kind, topic.equipment_id, topic.stream)
         except ItemError as error:
             raise MalformedPayloadError(error.reason, error.detail) from error
-        return items_of(message, self._limits.device_bytes_max), lambda _raw: source
+        raw_items = items_of(message, self._limits.device_bytes_max)
+        return raw_items, lambda raw: self._own_source(source, raw)
 
     def _items(
         self,
@@ -233,11 +244,13 @@ class Decoder:
             except ItemError as error:
                 work.counts.refused_items += 1
                 _refuse(work, arrived, number, error.reason, error.detail)
-        newest_ts = {id(item.device): item.ts_ns for _, item in heads}
+        runs = runs_of([item for _, item in heads], arrived.message.received_at_ns)
         for number, item in heads:
             try:
-                self._item(item, newest_ts[id(item.device)], arrived, work)
+                self._item(item, runs[id(item.device)], arrived, work)
             except ItemError as error:
+                # It arrived, so that its number is not missing.
+                self._duplicate(item, arrived.message, work)
                 work.counts.refused_items += 1
                 _refuse(work, arrived, number, error.reason, error.detail)
 
@@ -254,19 +267,30 @@ class Decoder:
             )
         return Source(self._fleet.devices[kind][slot], kind, slot, stream)
 
+    def _own_source(self, source: Source, raw: dict[str, Any]) -> Source:
+        """Source of the topic, unless the body says that it is another known device."""
+        named = raw.get("id")
+        if isinstance(named, str) and named != source.equipment.id and named in self._fleet.slots:
+            raise ItemError(RefusalReason.FOREIGN_ID, f"{source.equipment.id} speaks for {named}")
+        kind = raw.get("kind")
+        if isinstance(kind, str) and kind != source.kind and kind in _KINDS:
+            raise ItemError(
+                RefusalReason.WRONG_KIND, f"{source.equipment.id} is a {source.kind}, not a {kind}"
+            )
+        return source
+
     def _gateway_source(self, gateway_id: str, raw: dict[str, Any]) -> Source:
         words = [raw.get("kind"), raw.get("id"), raw.get("stream")]
         topic = topics.parse("/".join([topics.ROOT, *map(str, words)]))
         if not isinstance(topic, topics.DeviceTopic):
             raise ItemError(RefusalReason.BAD_ITEM, "the item has no usable kind, id and stream")
-        equipment_id = topic.equipment_id
-        source = self._source(topic.kind, equipment_id, topic.stream)
-        if source.equipment.gateway_id != gateway_id:
+        equipment = self._fleet.find(topic.equipment_id)
+        if equipment is None or equipment.gateway_id != gateway_id:
             raise ItemError(
                 RefusalReason.FOREIGN_ID,
-                f"the registry does not name {gateway_id} as gateway of {equipment_id}",
+                f"the registry does not name {gateway_id} as gateway of {topic.equipment_id}",
             )
-        return source
+        return self._source(topic.kind, topic.equipment_id, topic.stream)
 
     def _head(self, raw: Any, source_of: Callable[[dict[str, Any]], Source]) -> Item:  # noqa: ANN401 - JSON
         if not isinstance(raw, dict):
@@ -277,66 +301,57 @@ class Decoder:
             device = self._devices[source.equipment.id] = DeviceMemory()
         return head_of(raw, source, device)
 
-    def _item(self, item: Item, newest_ts_ns: int | None, arrived: _Arrived, work: _Work) -> None:
+    def _item(self, item: Item, run: Run, arrived: _Arrived, work: _Work) -> None:
         """Check, de-duplicate, place in time and add the rows of one item."""
         alive = item.source.stream is Stream.ALIVE
         online = online_of(item.raw) if alive else ONLINE_UNSAID
-        codes = () if alive else codes_of(item, self._limits.codes_max)
-        if not alive and not codes and not isinstance(item.raw.get("v"), dict):
+        coded = NOT_CODED if alive else coded_of(item, self._limits.codes_max)
+        if not alive and not coded.keys and not isinstance(item.raw.get("v"), dict):
             raise ItemError(RefusalReason.NO_CONTENT, "the item has neither v nor a code")
-        if online != 0 and self._duplicate(item, work):
+        if online != 0 and self._duplicate(item, arrived.message, work):
             work.counts.duplicated += 1
             return
-        event_time_ns = self._place(item, online, newest_ts_ns, arrived.message, work)
+        event_time_ns = self._place(item, online, run, arrived.message, work)
         builder = work.builder(item.source.kind)
         if alive:
             work.counts.alive += 1
             self._row(builder, item, event_time_ns, arrived, online=online)
             return
         work.counts.accepted += 1
-        self._rows(builder, item, event_time_ns, codes, arrived, work)
+        self._rows(builder, item, event_time_ns, coded, arrived, work)
 
-    def _duplicate(self, item: Item, work: _Work) -> bool:
+    def _duplicate(self, item: Item, message: Message, work: _Work) -> bool:
+        """Take an item into the device's numbering; say whether it was there already."""
         sequence = item.device.sequence
+        numbered = item.seq >= 0 and item.boot
+        if message.retain:
+            if numbered and sequence.holds(item.boot, item.seq):
+                return True
+            return not sequence.keyed(retained_key_of(item))
+        if numbered:
+            lost = sequence.lost
+            fresh = sequence.numbered(item.boot, item.seq)
+            work.counts.lost += sequence.lost - lost
+            return not fresh
         if item.seq < 0 and item.ts_ns is None:
             # Without number and time nothing tells a repetition from a repeated state.
             return False
-        lost = sequence.lost
-        if item.seq >= 0 and item.boot:
-            arrival = sequence.numbered(item.boot, item.seq)
-        else:
-            arrival = sequence.keyed(key_of(item), item.seq)
-        work.counts.lost += sequence.lost - lost
-        return arrival is Arrival.DUPLICATE
+        return not sequence.keyed(key_of(item))
 
-    def _place(
-        self,
-        item: Item,
-        online: int,
-        newest_ts_ns: int | None,
-        message: Message,
-        work: _Work,
-    ) -> int:
+    def _place(self, item: Item, online: int, run: Run, message: Message, work: _Work) -> int:
         """Event time of an item; its flags go into ``item.flags``."""
         received_at_ns = message.received_at_ns
         if message.retain:
-            item.flags |= _RETAINED | _LATE
-            work.counts.late += 1
-            return received_at_ns if item.ts_ns is None else item.ts_ns
-        if online == 0:
-            # A last will was written at connect: its own time says nothing about now.
-            return received_at_ns
-        event_time_ns, flags = judge(
-            item.device.clock, item.ts_ns, received_at_ns, item.seq, item.boot
-        )
+            event_time_ns, flags = place_retained(item, online, received_at_ns)
+        elif online == 0:
+            event_time_ns, flags = place_will(received_at_ns)
+        else:
+            event_time_ns, flags = run.place(item, received_at_ns)
+            if item.device.reboots(item.boot):
+                flags |= _REBOOTED
         item.flags |= flags
         work.counts.late += bool(flags & _LATE)
-        if flags & _WRONG:
-            work.counts.clock_wrong += 1
-            event_time_ns -= behind_newest_ns(item.ts_ns, newest_ts_ns)
-        if item.boot and item.boot != item.device.boot:
-            item.flags |= _REBOOTED if item.device.boot else 0
-            item.device.boot = item.boot
+        work.counts.clock_wrong += bool(flags & _WRONG)
         return event_time_ns
 
     def _rows(
@@ -344,27 +359,32 @@ class Decoder:
         builder: RowBuilder,
         item: Item,
         event_time_ns: int,
-        codes: tuple[str, ...],
+        coded: Coded,
         arrived: _Arrived,
         work: _Work,
     ) -> None:
         """Add one row, or one a code; the values stand in the first."""
         values = item.raw.get("v")
-        flags = 0
+        device, bad = item.device, coded.bad
         if isinstance(values, dict):
-            flags, bad, strangers = builder.read(
-                values, self._vocabulary, item.device.extras, self._limits.extras_max
+            flags, bad_values, strangers = builder.read(
+                values, self._vocabulary, device.names, self._limits.extras_max
             )
-            work.counts.bad_values += bad
+            item.flags |= flags
+            bad += bad_values
             work.counts.unknown_channels += strangers
-        item.flags |= flags
-        active = int(bool(item.raw.get("active", True)))
-        for key in codes or ("",):
-            _apply_code(builder, key, active)
-            index = self._vocabulary.index(key) if key else NO_CODE
-            code = NO_CODE if index is None else index
-            self._row(builder, item, event_time_ns, arrived, code=code, active=active)
+        else:
+            bad += values is not None
+            values = {}
+        for key in coded.keys or ("",):
+            code = self._vocabulary.index(key, device.names) if key else NO_CODE
+            bad += code is None
+            item.flags |= _BAD_VALUE if bad else 0
+            _apply_code(builder, key, coded.active, values)
+            index = NO_CODE if code is None else code
+            self._row(builder, item, event_time_ns, arrived, code=index, active=coded.active)
             item.flags &= ~(_STEP | _REBOOTED)
+        work.counts.bad_values += bad
 
     def _row(
         self,
@@ -412,13 +432,14 @@ def _refuse(work: _Work, arrived: _Arrived, item: int, reason: RefusalReason, de
     )
 
 
-def _apply_code(builder: RowBuilder, key: str, active: int) -> None:
-    """Give the coming row the channel value that a code means."""
+def _apply_code(builder: RowBuilder, key: str, active: int, said: Mapping[str, Any]) -> None:
+    """Give the coming row the channel value that a code means, unless the item says one itself."""
     code = CODES.get(key)
     if code is None:
         return
-    effect = code.sets if active else code.restores
-    if effect is not None and effect[0] in COLUMNS[builder.kind]:
-        builder.set(*effect)
-    if key == RETURNED_TO_AUTOMATIC and active and builder.kind is Kind.LIFT:
-        builder.set("mains_power", 1)
+    effects = [code.sets if active else code.restores]
+    if key == RETURNED_TO_AUTOMATIC and active:
+        effects.append(("mains_power", 1))
+    for effect in effects:
+        if effect is not None and effect[0] in COLUMNS[builder.kind] and effect[0] not in said:
+            builder.set(*effect)

@@ -1,77 +1,93 @@
 """Which items are duplicates, and how many are missing, by the device's own numbering."""
 
-from enum import Enum
+from bisect import bisect_right
 
 import msgspec
 
-MISSING_MAX = 4_096
-"""Missing numbers remembered per boot; older ones stay counted as lost."""
+RANGES_MAX = 256
+"""Unbroken runs of numbers remembered per boot. Below the oldest one it is no longer known which
+numbers arrived: such an item counts as new, because a doubled row is better than a lost one."""
 
 BOOTS_MAX = 4
 """Boots of one device whose numbers are remembered: a buffer may hold items of the last one."""
 
-KEYS_MAX = 256
-"""Items without a number that are remembered per device to recognise duplicates."""
+KEYS_MAX = 1_024
+"""Items without boot and number that are remembered per device: two full arrays."""
 
-_RESTART_JUMP = 1_000_000
+KEY_BYTES = 8
+"""Size of the digest that stands for such an item."""
 
-
-class Arrival(Enum):
-    """What an item is by its number."""
-
-    FRESH = 0
-    DUPLICATE = 1
+GAP_MAX = 1_000_000
+"""A wider gap is a counter that was set anew, not that many lost items."""
 
 
 class Numbers(msgspec.Struct):
-    """Numbers of one boot: everything from ``low`` to ``high`` arrived, but for ``missing``.
+    """Numbers of one boot that arrived, as unbroken runs.
 
     Parameters
     ----------
-    forgotten
-        Missing numbers no longer remembered one by one.
+    starts, ends
+        First and last number of each run, rising.
+    floor
+        Up to here it is no longer known which numbers arrived; -1 when everything is known.
+    missing_below
+        Missing numbers below ``floor``.
     """
 
-    low: int
-    high: int
-    missing: set[int]
-    forgotten: int = 0
+    starts: list[int]
+    ends: list[int]
+    floor: int = -1
+    missing_below: int = 0
 
-    def arrive(self, seq: int) -> Arrival:
-        """Take a number in."""
-        if seq > self.high:
-            self._jump(seq)
-        elif seq in self.missing:
-            self.missing.remove(seq)
-        elif seq >= self.low:
-            return Arrival.DUPLICATE
+    def holds(self, seq: int) -> bool:
+        """Whether a number is known to have arrived."""
+        run = bisect_right(self.starts, seq) - 1
+        return run >= 0 and seq <= self.ends[run]
+
+    def arrive(self, seq: int) -> int | None:
+        """Take a number in.
+
+        Returns
+        -------
+        int or None
+            Change in the count of missing numbers; ``None`` for a duplicate.
+        """
+        ends = self.ends
+        if seq == ends[-1] + 1:
+            ends[-1] = seq
+            return 0
+        run = bisect_right(self.starts, seq) - 1
+        if run >= 0 and seq <= ends[run]:
+            return None
+        if seq <= self.floor:
+            return self._below()
+        before = ends[run] if run >= 0 else self.floor
+        after = self.starts[run + 1] if run + 1 < len(ends) else -1
+        self._insert(run, seq)
+        return _gap(before, seq) + _gap(seq, after) - _gap(before, after)
+
+    def _below(self) -> int:
+        filled = min(1, self.missing_below)
+        self.missing_below -= filled
+        return -filled
+
+    def _insert(self, run: int, seq: int) -> None:
+        starts, ends = self.starts, self.ends
+        extends = run >= 0 and ends[run] == seq - 1
+        if run + 1 < len(starts) and starts[run + 1] == seq + 1:
+            if extends:
+                ends[run] = ends.pop(run + 1)
+                del starts[run + 1]
+            else:
+                starts[run + 1] = seq
+        elif extends:
+            ends[run] = seq
         else:
-            self._miss(range(seq + 1, self.low))
-            self.low = seq
-        return Arrival.FRESH
-
-    @property
-    def lost(self) -> int:
-        """Numbers not seen between the first and the newest one."""
-        return len(self.missing) + self.forgotten
-
-    def _jump(self, seq: int) -> None:
-        gap = range(self.high + 1, seq)
-        # A jump this far is a counter that was set anew, not that many lost items.
-        if len(gap) <= _RESTART_JUMP:
-            self._miss(gap)
-        else:
-            self.low = seq
-        self.high = seq
-
-    def _miss(self, gap: range) -> None:
-        self.missing.update(gap[-MISSING_MAX:])
-        self.forgotten += max(0, len(gap) - MISSING_MAX)
-        excess = len(self.missing) - MISSING_MAX
-        if excess > 0:
-            for seq in sorted(self.missing)[:excess]:
-                self.missing.remove(seq)
-            self.forgotten += excess
+            starts.insert(run + 1, seq)
+            ends.insert(run + 1, seq)
+            if len(starts) > RANGES_MAX:
+                self.missing_below += _gap(self.floor, starts.pop(0))
+                self.floor = ends.pop(0)
 
 
 class Sequence(msgspec.Struct):
@@ -79,46 +95,58 @@ class Sequence(msgspec.Struct):
 
     Parameters
     ----------
+    lost
+        Items missing now, over all boots; of a forgotten boot they stay counted.
     boots
-        Numbers by boot, newest boot last; items without a boot use the empty one.
+        Numbers by boot, newest boot last.
     keys
-        Digests of recent items that number or boot do not identify, oldest first.
-    dropped_lost
-        Lost numbers of boots no longer remembered.
+        Digests of recent items that boot and number do not identify, `KEY_BYTES` each.
+    next_key
+        Where the next digest goes once ``keys`` is full.
     """
 
+    lost: int = 0
     boots: dict[str, Numbers] = msgspec.field(default_factory=dict)
-    keys: list[int] = msgspec.field(default_factory=list)
-    dropped_lost: int = 0
+    keys: bytearray = msgspec.field(default_factory=bytearray)
+    next_key: int = 0
 
-    @property
-    def lost(self) -> int:
-        """Items missing now, over all boots."""
-        return self.dropped_lost + sum(numbers.lost for numbers in self.boots.values())
-
-    def numbered(self, boot: str, seq: int) -> Arrival:
-        """Take in an item with boot and number: the two identify it."""
+    def numbered(self, boot: str, seq: int) -> bool:
+        """Take in an item that boot and number identify; say whether it is new."""
         numbers = self.boots.get(boot)
         if numbers is None:
-            self._new_boot(boot, seq)
-            return Arrival.FRESH
-        return numbers.arrive(seq)
+            self.boots[boot] = Numbers([seq], [seq])
+            if len(self.boots) > BOOTS_MAX:
+                del self.boots[next(iter(self.boots))]
+            return True
+        change = numbers.arrive(seq)
+        if change is None:
+            return False
+        self.lost += change
+        return True
 
-    def keyed(self, key: int, seq: int) -> Arrival:
-        """Take in an item without a boot: ``key`` identifies it, ``seq`` (or -1) counts gaps."""
-        if key in self.keys:
-            return Arrival.DUPLICATE
-        self.keys.append(key)
-        if len(self.keys) > KEYS_MAX:
-            del self.keys[0]
-        if seq >= 0 and self.numbered("", seq) is Arrival.DUPLICATE:
-            # The number was used before with another time: the device started anew.
-            self.dropped_lost += self.boots.pop("").lost
-            self._new_boot("", seq)
-        return Arrival.FRESH
+    def holds(self, boot: str, seq: int) -> bool:
+        """Whether an item that boot and number identify is known to have arrived."""
+        numbers = self.boots.get(boot)
+        return numbers is not None and numbers.holds(seq)
 
-    def _new_boot(self, boot: str, seq: int) -> None:
-        self.boots[boot] = Numbers(low=seq, high=seq, missing=set())
-        if len(self.boots) > BOOTS_MAX:
-            oldest = next(iter(self.boots))
-            self.dropped_lost += self.boots.pop(oldest).lost
+    def keyed(self, key: bytes) -> bool:
+        """Take in an item that its digest identifies; say whether it is new."""
+        found = self.keys.find(key)
+        while found >= 0 and found % KEY_BYTES:
+            found = self.keys.find(key, found + 1)
+        if found >= 0:
+            return False
+        if len(self.keys) < KEYS_MAX * KEY_BYTES:
+            self.keys += key
+        else:
+            self.keys[self.next_key : self.next_key + KEY_BYTES] = key
+            self.next_key = (self.next_key + KEY_BYTES) % (KEYS_MAX * KEY_BYTES)
+        return True
+
+
+def _gap(before: int, after: int) -> int:
+    """Numbers between two that arrived; none when there is no such pair or the gap is absurd."""
+    if before < 0 or after < 0:
+        return 0
+    width = after - before - 1
+    return width if width <= GAP_MAX else 0

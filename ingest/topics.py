@@ -14,6 +14,7 @@ _LEVELS = 5
 _GATEWAY = "gateway"
 _BATCH = "batch"
 _CACHED_TOPICS = 100_000
+_TOPIC_CHARACTERS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ class GatewayTopic:
     gateway_id: str
 
 
-@lru_cache(maxsize=_CACHED_TOPICS)
 def parse(topic: str) -> DeviceTopic | GatewayTopic | None:
     """Take a topic apart; ``None`` when the grammar does not know it.
 
@@ -41,6 +41,12 @@ def parse(topic: str) -> DeviceTopic | GatewayTopic | None:
     >>> parse("ew/v1/lift/L 1/status") is None
     True
     """
+    # Longer than any legal one: it shall not fill the memory of `_parse` either.
+    return _parse(topic) if len(topic) <= _TOPIC_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=_CACHED_TOPICS)
+def _parse(topic: str) -> DeviceTopic | GatewayTopic | None:
     levels = topic.split("/")
     if len(levels) != _LEVELS or f"{levels[0]}/{levels[1]}" != ROOT:
         return None

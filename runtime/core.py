@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import structlog
 import uvicorn
-from api.app import create_app
 
+from api.app import create_app
 from api.settings import ApiSettings
 from dispatch.courier import Courier
 from domain.errors import DependencyError

@@ -94,8 +94,9 @@ class Pipeline:
         with state.reading() as tx:
             self._fleet: Fleet = tx.registry.fleet()
             self._recorded = tx.offsets.get(CONSUMER)
+        self._parameters = parameters or {}
         self._decoder = Decoder(self._fleet)
-        self._bank = Bank(self._fleet, parameters or {})
+        self._bank = Bank(self._fleet, self._parameters)
         self._counters: Counter[str] = Counter()
         self._pending = _Pending()
         self._unrecorded = False
@@ -181,11 +182,23 @@ class Pipeline:
         stored = min(self._telemetry.position(), self._recorded)
         snapshot = None if self._snapshots is None else self._snapshots.newest(stored)
         if snapshot is not None:
+            self._take_over(snapshot)
+        _log.info("pipeline_restored", position=self._position, recorded=stored)
+
+    def _take_over(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot; one of another version is left, and the journal read anew."""
+        try:
             self._decoder.restore(snapshot.decoder)
             self._bank.restore(snapshot.bank)
-            self._counters.update(snapshot.counters)
-            self._position = snapshot.position
-        _log.info("pipeline_restored", position=self._position, recorded=stored)
+        except (ValueError, KeyError) as error:
+            _log.warning(
+                "snapshot_of_another_version", position=snapshot.position, error=str(error)
+            )
+            self._decoder = Decoder(self._fleet)
+            self._bank = Bank(self._fleet, self._parameters)
+            return
+        self._counters.update(snapshot.counters)
+        self._position = snapshot.position
 
     def _apply(self, messages: Sequence[Frame], tick: Frame | None) -> None:
         if messages:

@@ -1,6 +1,7 @@
 """Recordings: published as the devices that made them, or run offline through the pipeline."""
 
 import contextlib
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from domain.equipment import Kind
-from domain.errors import UsageError
+from domain.errors import DependencyError, UsageError
 from domain.instants import from_iso
 from domain.messages import Message
 from domain.registry import RegistryFile, parse_registry
@@ -21,8 +22,11 @@ from runtime.serve import PASSWORDS
 from runtime.settings import Settings, load
 from runtime.site import Site
 from runtime.wiring import open_state, open_telemetry
-from simulators.publisher import BrokerAddress, Publisher
+from simulators.outgoing import Outgoing
+from simulators.publisher import BrokerAddress, Publisher, PublishReport
 from simulators.replay import Capture, Shift, parse_map, read_series, series_messages
+
+_CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +84,29 @@ def publish_series(
     )
     # The messages carry their pace already; the publisher keeps it.
     pace = 1.0 if speed else None
-    report = Publisher(to.address, to.passwords).run(messages, start_ns=start_ns, speed=pace)
+    report = _publish(to, messages, start_ns=start_ns, speed=pace)
     return {
         "rows": len(recorded.times_ns),
         "skipped_cells": recorded.skipped_cells,
         "published": report.published,
         "failed": report.failed,
+        "refused_logins": list(report.refused),
         "duration_s": round(report.duration_s, 3),
     }
+
+
+def _publish(
+    to: Target, messages: Iterator[Outgoing], *, start_ns: int, speed: float | None
+) -> PublishReport:
+    place = (to.address.host, to.address.port)
+    try:
+        # The publisher waits for a broker that is restarting; a wrong address should fail at once.
+        socket.create_connection(place, _CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise DependencyError(
+            f"no MQTT broker answers at {place[0]}:{place[1]}: {error}"
+        ) from error
+    return Publisher(to.address, to.passwords).run(messages, start_ns=start_ns, speed=speed)
 
 
 def publish_capture(
@@ -98,7 +117,7 @@ def publish_capture(
     start_ns = time.time_ns() if start is None else _instant(start)
     began_ns = time.time_ns()
     messages = capture.messages(start_ns=start_ns)
-    report = Publisher(to.address, to.passwords).run(messages, start_ns=start_ns, speed=speed)
+    report = _publish(to, messages, start_ns=start_ns, speed=speed)
     return {
         "lines": capture.lines,
         "bad_lines": capture.bad,

@@ -1,10 +1,12 @@
 """Native JSON of contract.md: bytes to raw items, without judging what the items say."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from domain.errors import EquipwatchError
 from domain.refusals import RefusalReason
@@ -14,6 +16,12 @@ ITEMS_MAX = 500
 
 DEPTH_MAX = 8
 """Nesting of one payload; the contract's deepest legal one is 3."""
+
+_INTEGER_CHARACTERS_MAX = 300
+
+# Possessive, and the closing quote optional: linear in any bytes, unterminated texts included.
+_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _decode = msgspec.json.Decoder().decode
 
@@ -60,6 +68,10 @@ def items(payload: bytes, size_max: int) -> list[Any]:
 
 
 def _parse(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
+    if _too_deep(payload):
+        raise MalformedPayloadError(
+            RefusalReason.TOO_DEEP, f"nested deeper than {DEPTH_MAX} levels"
+        )
     try:
         return _decode(payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -67,30 +79,35 @@ def _parse(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
 
 
 def _parse_tolerantly(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
-    """Read what a strict parser refuses but devices send: NaN, Infinity, a byte order mark."""
+    """Read what a strict parser refuses but devices send: NaN, 1e999, a byte order mark."""
     try:
         text = payload.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedPayloadError(
             RefusalReason.NOT_UTF8, f"byte {error.start} is not UTF-8"
         ) from error
-    if _depth(text) > DEPTH_MAX:
-        raise MalformedPayloadError(
-            RefusalReason.TOO_DEEP, f"nested deeper than {DEPTH_MAX} levels"
-        )
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_int=_integer)
+        # Half a surrogate pair passes as an escape, but no store can write it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedPayloadError(
+            RefusalReason.NOT_UTF8, "an escape is half a surrogate pair"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise MalformedPayloadError(RefusalReason.NOT_JSON, str(error)) from error
+    return value
 
 
-def _depth(text: str) -> int:
-    """Deepest nesting, brackets within strings included: an upper bound is enough here."""
-    depth = deepest = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= _INTEGER_CHARACTERS_MAX else float(text)
+
+
+def _too_deep(payload: bytes) -> bool:
+    if payload.count(b"{") + payload.count(b"[") <= DEPTH_MAX:
+        return False
+    brackets = np.frombuffer(_TEXTS.sub(b"", payload).translate(None, _NO_BRACKETS), dtype="S1")
+    if not len(brackets):
+        return False
+    steps = np.where((brackets == b"{") | (brackets == b"["), 1, -1)
+    return int(np.cumsum(steps).max()) > DEPTH_MAX

@@ -37,7 +37,11 @@ def import_(
         {"line": row.line, "id": row.id, "reasons": "; ".join(row.reasons)}
         for row in parsed.refused
     ]
-    emit({"imported": len(parsed.rows), "refused": refused}, as_json=as_json)
+    warnings = [
+        {"line": warning.line, "id": warning.id, "warning": warning.text}
+        for warning in parsed.warnings
+    ]
+    emit({"imported": len(parsed.rows), "refused": refused, "warnings": warnings}, as_json=as_json)
     if refused:
         raise typer.Exit(4)
 

@@ -53,7 +53,7 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a recording as the devices that made it."""
+    """Replay a recording as the devices that made it; exit 1 when the broker did not take all."""
     from runtime import recordings
     from runtime.output import emit
 
@@ -74,3 +74,5 @@ def replay(
         else:
             report = recordings.publish_capture(file, target, start=start, speed=pace)
     emit(report, as_json=as_json)
+    if report.get("failed"):
+        raise typer.Exit(1)

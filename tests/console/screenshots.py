@@ -54,7 +54,7 @@ def furnish(place: Site) -> str:
         finding(level=Level.SUSPECTED, at_ns=now_ns - seconds(80), evidence=_EVIDENCE[:5])
     )
     trapped = place.raise_incident(finding(at_ns=now_ns - seconds(20), evidence=_EVIDENCE))
-    lift_readings(place, now_ns - seconds(20))
+    lift_readings(place, now_ns - seconds(80), until_s=80)
     return trapped.id
 
 

@@ -15,7 +15,7 @@ from detectors.boiler_pressure import BoilerPressureParameters
 from detectors.codes import CodesParameters
 from detectors.crane_overload import CraneOverloadParameters
 from detectors.entrapment import EntrapmentParameters
-from domain.codes import CODES, CodeClass
+from domain.codes import CODES, Code, CodeClass
 from domain.equipment import Equipment, Kind
 from domain.instants import seconds
 
@@ -123,6 +123,8 @@ class Device:
         self.silent = False
         self.late_at: int | None = None
         self.wrong_left = 0
+        self.first = self.span = self.usual_span = 0
+        self.interval = self.former_interval = 0
         self.codes = Codes(CodesParameters(**settings.get("codes", {})))
         self.history = History()
         self.judges = _judges(equipment, settings)
@@ -132,15 +134,16 @@ class Device:
         return self.values.get(channel)
 
     def take(self, row: Row) -> None:
+        code = CODES.get(row.code or "")
+        if row.late and row.event < (self.newest or 0):
+            self._overtaken(row, code)
+            return
         if row.late:
             self._recall(row)
-        elif self.late_at is not None:
-            self._settle(row.received)
-        code = CODES.get(row.code or "")
-        if row.late and row.event < (self.newest or 0) and code and code.cls is not CodeClass.ALARM:
-            code = None
+        elif row.online != 0:
+            self._renew(row)
         before = dict(self.values)
-        if not row.late:
+        if not row.late and self.late_at is None:
             self._elapse(row.event, row.received)
         if row.online == 0:
             self._forget()
@@ -152,9 +155,19 @@ class Device:
         if code:
             self.codes.observe(code.key, row)
         self._judge(row, before)
-        if not row.late:
+        if not row.late and self.late_at is None:
             self._elapse(row.event, row.received)
         self._direct(row, code.key if code else None)
+
+    def _overtaken(self, row: Row, code: Code | None) -> None:
+        """Late data that newer rows have overtaken: only an alarm in it still matters."""
+        self.heard = row.received
+        if code and code.cls is CodeClass.ALARM:
+            for kind, level, phase in self.codes.presses(code.key, row):
+                self._find(kind, level, phase, row.event, row.received, late=True)
+        if self.silent:
+            self.silent = False
+            self._find("device_offline", 1, "ended", row.received, row.received, late=True)
 
     def tick(self, now: int) -> None:
         if self.late_at is not None and now - self.late_at < 5 * S:
@@ -163,7 +176,9 @@ class Device:
             self._settle(now)
         if self.heard is None:
             return
-        event = (self.newest or 0) + now - self.newest_received
+        # The next message may still tell of the time that messages usually cover.
+        passed = now - self.newest_received - max(self.span, self.usual_span)
+        event = (self.newest or 0) + max(passed, 0)
         self._elapse(event, now)
         if now < self.heard + self.limit:
             return
@@ -174,6 +189,12 @@ class Device:
             before = dict(self.values)
             self._forget()
             self._judge(Row(event=event, received=now), before)
+
+    def _renew(self, row: Row) -> None:
+        """A sign of life within the stale limit renews what has not changed."""
+        heard = self.heard
+        if not self.known and heard is not None and row.received < heard + self.limit:
+            self.values, self.known = dict(self.kept), True
 
     def _recall(self, row: Row) -> None:
         """Late data that follows without a gap shows that the device was there all the time."""
@@ -194,7 +215,23 @@ class Device:
                 self.changed[channel] = row.event
             self.values[channel], self.reported[channel] = value, row.event
         if self.newest is None or row.event >= self.newest:
+            self._measure(row)
             self.newest, self.newest_received = row.event, row.received
+
+    def _measure(self, row: Row) -> None:
+        """Time that messages cover, and time between rows."""
+        if row.received != self.newest_received:
+            self.usual_span, self.first = self.span, row.event
+        self.span = min(row.event - self.first, 300 * S)
+        if self.newest is not None and row.event > self.newest:
+            self.former_interval, self.interval = self.interval, row.event - self.newest
+
+    def sampled_s(self, hold_s: float) -> float:
+        """Hold of at least one further sample of a gauge that samples evenly."""
+        even = abs(self.interval - self.former_interval) <= 0.25 * self.interval
+        if even and 0 < self.interval <= 15 * S:
+            return max(hold_s, int(self.interval * 1.2) / S)
+        return hold_s
 
     def _judge(self, row: Row, before: Mapping[str, float | None]) -> None:
         if self.equipment.kind is Kind.LIFT:
@@ -219,7 +256,7 @@ class Device:
             self._clock(row)
         if self.silent and row.online != 0:
             self.silent = False
-            self._find("device_offline", 1, "ended", row.event, row.received, late=row.late)
+            self._find("device_offline", 1, "ended", row.received, row.received, late=row.late)
 
     def _clock(self, row: Row) -> None:
         if row.wrong:
@@ -269,12 +306,16 @@ class Codes:
         for kind in self.claimed - kinds:
             self.claimed.remove(kind)
             found.append((kind, 1, "ended"))
-        if key and CODES[key].cls is CodeClass.ALARM and row.active:
-            last = self.alarm_claimed
-            if last is None or abs(row.event - last) >= round(self.p.alarm_repeat_s * S):
-                self.alarm_claimed = row.event
-                found.append(("alarm_button", 2, "raised"))
-        return found
+        return found + (self.presses(key, row) if key else [])
+
+    def presses(self, key: str, row: Row) -> list[tuple[str, int, str]]:
+        last = self.alarm_claimed
+        if CODES[key].cls is not CodeClass.ALARM or not row.active:
+            return []
+        if last is not None and abs(row.event - last) < round(self.p.alarm_repeat_s * S):
+            return []
+        self.alarm_claimed = row.event
+        return [("alarm_button", 2, "raised")]
 
 
 class History:
@@ -286,6 +327,7 @@ class History:
         self.opened: int | None = None
         self.closed = self.rose = 0
         self.boarded: int | None = None
+        self.vanished: int | None = None
         self.aboard = self.seen_firmly = self.lost_sight = False
         self.quiet_cycles = self.failed_cycles = 0
 
@@ -300,8 +342,15 @@ class History:
         if door == 1 and door_was != 1:
             self.closed = row.event
             self.failed_cycles += self.opened is not None and row.event - self.opened < 2 * S
-        blind = there is None or (there == 0 and device.get("mains_power") == 0)
-        self.lost_sight = blind and not opens and (self.lost_sight or there_was == 1)
+        off = device.get("mains_power") == 0
+        if there == 0 and there_was == 1:
+            self.vanished = row.event
+        if opens or there == 1:
+            self.vanished = None
+        cut = off and self.vanished is not None and row.event - self.vanished <= 5 * S
+        loses = (there is None and there_was == 1) or cut
+        blind = there is None or (there == 0 and off)
+        self.lost_sight = blind and not opens and (self.lost_sight or loses)
         if there == 1 and there_was != 1:
             self.rose = row.event
         if there == 1 and there_was == 0:
@@ -310,7 +359,9 @@ class History:
             self.quiet_cycles = 0
         else:
             self.quiet_cycles += opens
-        self._move(row.event, moves(device), there)
+        moving = moves(device)
+        likely = True if moving is None and device.get("door_zone") == 0 else moving
+        self._move(row.event, likely, there)
 
     def _move(self, event: int, moving: bool | None, there: float | None) -> None:
         if moving:
@@ -329,7 +380,7 @@ def moves(device: Device) -> bool | None:
     if (speed := device.get("speed_mps")) is not None:
         says["speed_mps"] = abs(speed) >= 0.05
     if not says:
-        return None
+        return False if device.get("door_zone") == 1 else None
     last = max(device.reported[channel] for channel in says)
     return all(says[channel] for channel in says if device.reported[channel] == last)
 
@@ -453,29 +504,32 @@ class BoilerPressure:
             standing=(
                 pressure > rated,
                 beyond and ahead_s < p.forecast_suspected_s,
-                soon or pressure >= limit - below,
+                soon or (pressure >= limit - below and not self._jumps()),
             ),
-            holds_s=(p.advisory_hold_s, 0, 0 if soon else p.limit_hold_s),
+            holds_s=(p.advisory_hold_s, 0, 0 if soon else device.sampled_s(p.limit_hold_s)),
             over=pressure < rated * p.over_share,
             over_s=p.over_hold_s,
             since=row.event,
         )
 
-    def _forecast_s(self, pressure: float, limit: float) -> float:
-        p = self.p
+    def _window(self) -> list[tuple[float, float]]:
         newest = self.samples[-1][0] if self.samples else 0
-        window = [
-            ((at - newest) / S, mpa) for at, mpa in self.samples if newest - at <= p.window_s * S
-        ]
+        reach = self.p.window_s * S
+        return [((at - newest) / S, mpa) for at, mpa in self.samples if newest - at <= reach]
+
+    def _jumps(self) -> bool:
+        return any(
+            abs(after[1] - before[1]) / (after[0] - before[0]) > self.p.jump_max_mpa_per_s
+            for before, after in pairwise(self._window())
+        )
+
+    def _forecast_s(self, pressure: float, limit: float) -> float:
+        p, window = self.p, self._window()
         if len(window) < p.samples_min:
             return float("inf")
-        jumps = any(
-            abs(after[1] - before[1]) / (after[0] - before[0]) > p.jump_max_mpa_per_s
-            for before, after in pairwise(window)
-        )
         times, pressures = zip(*window, strict=True)
         slope = statistics.linear_regression(times, pressures).slope
-        if jumps or not p.slope_min_mpa_per_min <= slope * 60 <= p.slope_max_mpa_per_min:
+        if self._jumps() or not p.slope_min_mpa_per_min <= slope * 60 <= p.slope_max_mpa_per_min:
             return float("inf")
         return max(0.0, (limit - pressure) / slope)
 
@@ -512,15 +566,15 @@ class BoilerLowWater:
         if level is None and switch is None:
             return _unknown(row)
         firing = flame == 1 if flame is not None else stage in (3, 4)
-        causes_s = [p.switch_hold_s] if switch == 1 else []
+        causes_s = [device.sampled_s(p.switch_hold_s)] if switch == 1 else []
         if level is not None and level <= p.low_low_level_mm:
-            causes_s.append(p.low_low_hold_s)
+            causes_s.append(device.sampled_s(p.low_low_hold_s))
         low = level is not None and level <= p.low_level_mm
         normal = switch != 1 and (level is None or level >= p.normal_level_mm)
         return Judged(
             known=True,
             standing=(False, firing and low, firing and bool(causes_s)),
-            holds_s=(0, p.low_hold_s, min(causes_s, default=0)),
+            holds_s=(0, device.sampled_s(p.low_hold_s), min(causes_s, default=0)),
             over=not firing or normal,
             over_s=p.over_hold_s,
             since=row.event,
@@ -533,6 +587,7 @@ class CraneOverload:
     def __init__(self, equipment: Equipment, p: CraneOverloadParameters) -> None:
         self.equipment, self.p = equipment, p
         self.samples: list[tuple[int, float]] = []
+        self.since: int | None = None
 
     def judge(self, row: Row, device: Device) -> Judged:
         p = self.p
@@ -541,30 +596,42 @@ class CraneOverload:
             self.samples = [*self.samples[-2:], (row.event, load)]
         capacity = self._capacity_t(device.get("radius_m"))
         if not device.known or device.get("hook_load_t") is None or capacity is None:
+            self.since = None
             return _unknown(row)
-        ratio = self._load_t() / capacity
-        since = row.event
-        for at, sample in reversed(self.samples):
-            if sample <= p.overload_ratio * capacity:
-                break
-            since = at
-        return Judged(
+        limit = p.overload_ratio * capacity
+        ratio, last = self._load_t() / capacity, self.samples[-1][1] / capacity
+        exceeds = max(ratio, last) > p.overload_ratio
+        if self.since is None:
+            begun = [row.event]
+            for at, sample in reversed(self.samples):
+                if sample <= limit:
+                    break
+                begun.append(at)
+            self.since = begun[-1]
+        judged = Judged(
             known=True,
-            standing=(False, False, ratio > p.overload_ratio),
-            holds_s=(0, 0, p.hold_s),
+            standing=(False, False, exceeds),
+            holds_s=(0, 0, self._hold_s(self.since, last > p.overload_ratio)),
             over=ratio < p.over_ratio,
             over_s=p.over_hold_s,
-            since=since,
+            since=self.since,
         )
+        self.since = self.since if exceeds else None
+        return judged
+
+    def _hold_s(self, since: int, last_exceeds: bool) -> float:
+        p = self.p
+        newest = self.samples[-1][0]
+        previous = self.samples[-2][0] if len(self.samples) > 1 else None
+        interval = 0 if previous is None else newest - previous
+        neighbours = previous is not None and since <= previous and interval >= p.neighbour_s * S
+        if last_exceeds and (neighbours or newest - since >= p.span_s * S):
+            return 0
+        return min(max(interval / S * p.lone_intervals, p.lone_hold_s), p.lone_hold_max_s)
 
     def _load_t(self) -> float:
         loads = [load for _, load in self.samples]
-        if (
-            len(loads) < 3
-            or self.samples[-1][0] - self.samples[-2][0] >= self.p.slow_interval_s * S
-        ):
-            return loads[-1]
-        return statistics.median(loads)
+        return loads[-1] if len(loads) < 3 else statistics.median(loads)
 
     def _capacity_t(self, radius_m: float | None) -> float | None:
         chart, rated_t = self.equipment.load_chart, self.equipment.rated_load_t

@@ -108,10 +108,10 @@ def test_normal_cycling_up_to_the_rated_pressure_claims_nothing() -> None:
 def test_a_jump_of_the_instrument_is_no_forecast_but_a_limit_is_a_limit() -> None:
     story = boiler(rated_pressure_mpa=0.8)
     for t in range(60):
-        story.at(t, steam_pressure_mpa=0.70 if t < 30 else 0.815, flame_on=True)
+        story.at(t, steam_pressure_mpa=0.70 if t < 30 else 0.812, flame_on=True)
     assert story.levels() == [("overpressure", "advisory", 30, 40)]
     for t in range(60, 70):
-        story.at(t, steam_pressure_mpa=0.84, flame_on=True)
+        story.at(t, steam_pressure_mpa=0.835, flame_on=True)
     assert story.levels()[-1][1] == "confirmed"
     for t in range(70, 90):
         story.at(t, steam_pressure_mpa=0.70, flame_on=False)
@@ -161,6 +161,42 @@ def test_lift_off_dynamics_and_single_spikes_claim_nothing() -> None:
         load = 12.8 if 5 <= t < 5.8 else 9.8 if t >= 5.8 else 0.1
         story.at(t, hook_load_t=99.0 if n == 150 else load)
     assert story.levels() == []
+
+
+@pytest.mark.parametrize("hz", [1, 2, 5, 10])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_plateau_is_claimed_within_two_seconds_and_lift_off_never(hz: int, seed: int) -> None:
+    """
+    load   ____/1.1-1.3 for < 1 s|_0.85-1.0____      nothing
+    load   ____/1.1__________________________      confirmed by 2 s
+    """
+    rng = np.random.default_rng(RNG_SEED + seed)
+    begins_s, lasts_s = 5 + rng.uniform(0, 1), rng.uniform(0.3, 0.99)
+    plateau_t, factor = rng.uniform(8.5, 10.0), rng.uniform(1.1, 1.3)
+    lift_off, overload = crane(rated_load_t=10.0), crane(rated_load_t=10.0)
+    for n in range(15 * hz):
+        t = round(n / hz + rng.uniform(0, 0.03), 3)
+        dynamic = factor if t < begins_s + lasts_s else 1.0
+        noise = rng.normal(0, 0.03)
+        lift_off.at(t, hook_load_t=noise + (plateau_t * dynamic if t >= begins_s else 0.1))
+        overload.at(t, hook_load_t=noise + (11.0 if t >= begins_s else 0.1))
+    assert lift_off.levels() == []
+    assert overload.levels()[0][3] <= begins_s + 2.05
+
+
+@pytest.mark.parametrize("interval_s", [1, 2, 5, 10])
+def test_a_lone_spike_of_slow_sampling_claims_nothing_and_two_samples_do(interval_s: int) -> None:
+    spiky, heavy = crane(rated_load_t=10.0), crane(rated_load_t=10.0)
+    for n in range(20):
+        spiky.at(n * interval_s, hook_load_t=30.0 if n == 10 else 9.0)
+        heavy.at(n * interval_s, hook_load_t=12.0 if n >= 10 else 9.0)
+    assert spiky.levels("overload") == []
+    assert heavy.levels("overload")[0][2:] == (10 * interval_s, 11 * interval_s)
+
+
+def test_a_terminal_that_reports_changes_only_is_believed_after_a_while() -> None:
+    story = crane(rated_load_t=10.0).at(0, hook_load_t=0.1).at(1, hook_load_t=12.0).until(30)
+    assert story.levels() == [("overload", "confirmed", 1, 4)]
 
 
 def test_the_chart_decides_at_the_radius_of_the_load() -> None:
@@ -228,3 +264,56 @@ def test_a_clock_judged_anew_stops_no_kind(kind: Kind) -> None:
     story = Story(Equipment(id="X1", kind=kind)).at(10)
     story.at(20, quality=int(Quality.CLOCK_WRONG | Quality.CLOCK_STEP)).at(30)
     assert [finding for finding, *_ in story.levels()] == ["clock_wrong"]
+
+
+def test_one_bad_sample_of_a_slow_gauge_proves_nothing_and_two_do() -> None:
+    pressure, water, load = (
+        boiler(rated_pressure_mpa=0.8),
+        boiler(),
+        crane(rated_load_t=10.0),
+    )
+    for t in range(0, 100, 5):
+        bad = t == 50
+        pressure.at(t, steam_pressure_mpa=1.2 if bad else 0.7, flame_on=True)
+        water.at(t, low_water=bad, flame_on=True)
+        load.at(t, hook_load_t=25.0 if bad else 5.0)
+    assert pressure.levels() + water.levels() + load.levels() == []
+    for t in (100, 105, 110):
+        water.at(t, low_water=True, flame_on=True)
+    assert water.levels() == [("low_water_firing", "confirmed", 100, 106)]
+
+
+def test_a_reconnect_renews_what_has_not_changed() -> None:
+    """The terminal drops out for 5 s while somebody stands trapped, and then sends only alive."""
+    story = lift(report_interval_s=30.0).at(
+        10, car_status=1, door_zone=False, passenger_present=True
+    )
+    story.at(30, car_status=0).alive(42, online=False).alive(47)
+    for t in range(60, 240, 20):
+        story.alive(t)
+    levels = [level for _, level, _, _ in story.levels("entrapment_off_level")]
+    assert levels == ["suspected", "confirmed"]
+
+
+def test_a_retained_alarm_is_late_history() -> None:
+    flags = int(Quality.RETAINED | Quality.LATE)
+    story = lift().code(5, "gbt24476:90", received_s=900, quality=flags)
+    alarms = [f for f in story.findings if f.kind == "alarm_button"]
+    assert [(f.late, f.level) for f in alarms] == [(True, "suspected")]
+
+
+def test_who_sends_a_minute_at_once_is_not_judged_in_between() -> None:
+    """
+    sent at      0          30          60
+    covers       -30..0     1..30       31..60: boards at 28, leaves at 33
+    """
+    story = lift().at(1, door_closed=True)
+    for message in range(8):
+        for second in range(30):
+            t = 30 * message + second
+            inside = message >= 4 and t % 60 in range(20, 56)
+            opened = message >= 4 and t % 60 in (18, 19, 56, 57)
+            story.at(
+                t, received_s=30 * message + 30, passenger_present=inside, door_closed=not opened
+            )
+    assert story.until(300).levels() == []

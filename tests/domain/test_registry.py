@@ -150,7 +150,6 @@ def test_only_id_and_kind_are_needed_in_any_order() -> None:
         ("inspection_due_on", "01/02/2023", "inspection_due_on is not an ISO date"),
         ("registered", "yes", "registered is neither true nor false: 'yes'"),
         ("registered", "", None),
-        ("dialect", "gb", "dialect is unknown; known: gbt24476: 'gb'"),
         ("gateway_id", "a/b", "gateway_id must be 1 to 64"),
         ("load_chart", "3:10;3:9", "load_chart must have rising radii"),
         ("load_chart", "3", "load_chart has '3' without a colon"),
@@ -255,7 +254,7 @@ def test_an_identifier_that_the_format_cannot_express_is_refused() -> None:
 def test_firms_are_read() -> None:
     file = parse_firms(
         "id,name_zh,phone,webhook_url,webhook_secret,mqtt_notify\n"
-        "F-1,甲,110,https://firm.example/hook,s3cret,false\n"
+        "F-1,甲,110,https://firm.example/hook,s3cret,true\n"
         "F-2,乙,,,,\n"
     )
     assert file.refused == ()
@@ -266,7 +265,7 @@ def test_firms_are_read() -> None:
             phone="110",
             webhook_url="https://firm.example/hook",
             webhook_secret="s3cret",
-            mqtt_notify=False,
+            mqtt_notify=True,
         ),
         Firm(id="F-2", name_zh="乙"),
     )
@@ -284,3 +283,10 @@ def test_a_refused_firm_keeps_its_secret() -> None:
 def test_firms_need_an_id_column() -> None:
     with pytest.raises(UsageError, match="column id is missing"):
         parse_firms("name_zh\n甲\n")
+
+
+def test_an_unknown_dialect_is_a_warning_and_the_device_is_watched() -> None:
+    file = parse_registry("id,kind,dialect\nL1,lift,elsewhere\n")
+    assert [row.dialect for row in file.rows] == ["elsewhere"]
+    assert not file.refused
+    assert "its codes are only stored" in file.warnings[0].text

@@ -138,9 +138,7 @@ def test_each_ends_as_the_contract_says_and_the_next_good_message_is_processed(
     fleet = build_fleet(1, REGISTRY)
     passwords = ensure_passwords(data / "broker", usernames(fleet, ()))
     assert (data / "broker" / PASSWORDS).is_file()
-    running = start_broker(
-        tmp_path / "broker", logins_for(fleet, (), passwords), prefer=broker
-    )
+    running = start_broker(tmp_path / "broker", logins_for(fleet, (), passwords), prefer=broker)
     try:
         # The broker keeps it from before the service subscribed, so it arrives as retained.
         client = connect(running.url, RETAINED, passwords[RETAINED])

@@ -246,10 +246,10 @@ def serving(app: FastAPI) -> Iterator[Server]:
         assert not thread.is_alive(), "the server did not stop"
 
 
-def lift_readings(site_: Site, around_ns: int) -> None:
-    """Put a lift's trip that ends between floors into the telemetry store."""
+def lift_readings(site_: Site, around_ns: int, until_s: int = 301) -> None:
+    """Put a lift's trip that ends between floors, 90 s before ``around_ns``, into the store."""
     rows: list[dict[str, Any]] = []
-    for second in range(-300, 301, 10):
+    for second in range(-300, until_s, 10):
         moving = -200 <= second < -90
         values: dict[str, Any] = {
             "speed_mps": 1.5 if moving else 0.0,
