@@ -14,8 +14,8 @@ from detectors.current import Bools, Current, Devices, Floats, Ints, Rows
 from detectors.lift_history import LiftHistory
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
-from domain.findings import Evidence, Phase
-from domain.incidents import IncidentKind, Level
+from domain.findings import Evidence
+from domain.incidents import IncidentKind
 from domain.instants import seconds
 
 SLOW_MAX_S = 15.0
@@ -84,27 +84,6 @@ class Staged(Protocol):
 
     def times(self) -> tuple[str, ...]:
         """Names of those that hold event times."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A finding before it has names: one device of one round.
-
-    Parameters
-    ----------
-    row
-        Index into the round.
-    """
-
-    row: int
-    detector: str
-    kind: IncidentKind
-    level: Level
-    phase: Phase
-    onset_ns: int
-    late: bool = False
-    evidence: tuple[Evidence, ...] = ()
-    reason: str = ""
 
 
 def holds(m: int, advisory_s: float, suspected_s: float, confirmed_s: float) -> Ints:

@@ -7,16 +7,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import catalog, clock, silence
+from detectors import catalog, claims, clock, silence
 from detectors.base import Context, Staged
-from detectors.codes import ActiveCodes, CodesParameters, code_of, table_index
+from detectors.codes import ActiveCodes, CodesParameters, table_index
 from detectors.current import NEVER, Bools, Current, Devices, Ints, Rows, grown
 from detectors.lift_history import LiftHistory
 from detectors.stages import FAR, LEVELS, Stages
-from domain.channels import CHANNELS, COLUMNS
+from domain.channels import CHANNELS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence, Finding, Phase
-from domain.incidents import IncidentKind, Level
+from domain.incidents import IncidentKind
 from domain.instants import seconds
 from domain.readings import Quality, ReadingBatch
 
@@ -28,8 +28,6 @@ _CLOCK_STEP, _RETAINED, _LATE = (
     int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE)
 )
 _CLOCK_WRONG, _REBOOTED = int(Quality.CLOCK_WRONG), int(Quality.REBOOTED)
-
-_LIFT_EVIDENCE = ("car_position", "door_zone", "door_closed", "passenger_present", "car_status")
 
 
 class _Part(Protocol):
@@ -292,24 +290,15 @@ class KindEngine:
                 self._history.observe(rows, current)
             self._judge(rows)
             self._refresh_timers(stale)
-        return [
-            self._finding(
-                silence.NAME,
-                IncidentKind.DEVICE_OFFLINE,
-                int(device[i]),
-                onset_ns=int(current.heard_ns[device[i]]),
-                detected_at_ns=now_ns,
-                position=position,
-                evidence=(
-                    Evidence(
-                        name="silent_s",
-                        value=(now_ns - int(current.heard_ns[device[i]])) / seconds(1),
-                        unit="s",
-                    ),
-                ),
-            )
-            for i in silent
-        ]
+        return [self._silent(int(device[i]), now_ns, position) for i in silent]
+
+    def _silent(self, device: int, now_ns: int, position: int) -> Finding:
+        heard_ns = int(self._current.heard_ns[device])
+        silent_s = (now_ns - heard_ns) / seconds(1)
+        at = claims.Moment(onset_ns=heard_ns, detected_at_ns=now_ns, position=position)
+        evidence = (Evidence(name="silent_s", value=silent_s, unit="s"),)
+        kind, identity = IncidentKind.DEVICE_OFFLINE, self._ids[device]
+        return claims.claim(silence.NAME, kind, identity, at, evidence=evidence)
 
     def _direct(self, rows: Rows) -> list[Finding]:
         """Findings that need no timer: codes, alarms, clocks, devices heard again."""
@@ -329,27 +318,14 @@ class KindEngine:
         return [self._at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back]
 
     def _code(self, rows: Rows, row: int, kind: IncidentKind, begins: bool) -> Finding:
-        active = [c for c in self._codes.names(int(rows.device[row])) if c.kind is kind]
-        evidence = tuple(Evidence(name=code.key, value=code.en) for code in active)
+        evidence = claims.fault_evidence(self._codes, int(rows.device[row]), kind)
         phase = Phase.RAISED if begins else Phase.ENDED
-        return self._at_row(rows, row, "codes", kind, phase, evidence=evidence)
+        return self._at_row(rows, row, "codes", kind, phase, evidence)
 
     def _alarm(self, rows: Rows, row: int) -> Finding:
-        device = int(rows.device[row])
-        values = self._current.values[device]
-        columns = COLUMNS[self._kind]
-        state = tuple(
-            Evidence(
-                name=name,
-                value=None if np.isnan(values[columns[name]]) else float(values[columns[name]]),
-            )
-            for name in _LIFT_EVIDENCE
-            if name in columns and name != "car_position"
-        )
-        pressed = Evidence(name=code_of(int(rows.code[row])).key, value=True)
-        evidence = (pressed, *state)
-        kind = IncidentKind.ALARM_BUTTON
-        return self._at_row(rows, row, "codes", kind, Phase.RAISED, evidence)
+        device, code = int(rows.device[row]), int(rows.code[row])
+        evidence = claims.alarm_evidence(self._current, device, code)
+        return self._at_row(rows, row, "codes", IncidentKind.ALARM_BUTTON, Phase.RAISED, evidence)
 
     def _at_row(
         self,
@@ -360,47 +336,9 @@ class KindEngine:
         phase: Phase,
         evidence: tuple[Evidence, ...] = (),
     ) -> Finding:
-        # Silence is judged on the received clock, so its end is too.
-        onset_ns = rows.received_ns if detector == silence.NAME else rows.event_ns
-        return self._finding(
-            detector,
-            kind,
-            int(rows.device[row]),
-            onset_ns=int(onset_ns[row]),
-            detected_at_ns=int(rows.received_ns[row]),
-            position=int(rows.position[row]),
-            phase=phase,
-            late=bool(rows.late[row]),
-            evidence=evidence,
-        )
-
-    def _finding(
-        self,
-        detector: str,
-        kind: IncidentKind,
-        device: int,
-        *,
-        onset_ns: int,
-        detected_at_ns: int,
-        position: int,
-        phase: Phase = Phase.RAISED,
-        late: bool = False,
-        evidence: tuple[Evidence, ...] = (),
-    ) -> Finding:
-        alarm = kind is IncidentKind.ALARM_BUTTON
-        return Finding(
-            detector=detector,
-            kind=kind,
-            equipment_id=self._ids[device],
-            level=Level.SUSPECTED if alarm else Level.ADVISORY,
-            phase=phase,
-            onset_ns=onset_ns,
-            detected_at_ns=detected_at_ns,
-            position=position,
-            late=late,
-            evidence=evidence,
-            reason=_END_REASONS[kind] if phase is Phase.ENDED else "",
-        )
+        equipment_id = self._ids[rows.device[row]]
+        at = claims.moment(rows, row, detector)
+        return claims.claim(detector, kind, equipment_id, at, phase=phase, evidence=evidence)
 
     def _rows(self, batch: ReadingBatch, usable: Ints) -> Rows:
         quality, device = batch.quality[usable], batch.device[usable]
@@ -504,14 +442,6 @@ class KindEngine:
             (f"{detector.name}/own", detector) for detector, _ in self._staged
         ]
         return [*shared, *staged, *own]
-
-
-_END_REASONS = {
-    IncidentKind.LIFT_FAULT: "code_cleared",
-    IncidentKind.ESCALATOR_FAULT: "code_cleared",
-    IncidentKind.CLOCK_WRONG: "clock_right_again",
-    IncidentKind.DEVICE_OFFLINE: "heard_again",
-}
 
 
 def _at(rows: Rows, chosen: Ints) -> _At:

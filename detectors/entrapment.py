@@ -19,7 +19,8 @@ goods stand in the car. What the door did since the car stopped tells them apart
 door has not opened since a passenger rode here        strong: a door that fails to open
 somebody boarded at this stop, the car does not start  medium: needs 40 s and 140 s
 presence was there before the door last opened         weak: suspected only, unless corroborated
-presence unchanged through three door openings         a stuck sensor: nothing without corroboration
+presence unchanged through three door openings, or     a sensor that sees things: nothing without
+appeared behind a door that nobody came through        corroboration
 ====================================================  =====================================
 
 It is not judged in inspection, fire return, firefighter operation and earthquake mode, and at level
@@ -204,6 +205,8 @@ class _Picture:
         Holds of the two stages.
     opened, ran
         What would end it: the door is open, the car runs.
+    waits
+        Nothing can be said: timers stand still.
     """
 
     base: Bools
@@ -212,6 +215,7 @@ class _Picture:
     confirm_s: Floats
     opened: Bools
     ran: Bools
+    waits: Bools
 
 
 class _Sight:
@@ -284,13 +288,14 @@ class Entrapment:
         hold_s[:, 1] = picture.hold_s
         hold_s[:, 2] = np.where(early, p.corroborated_hold_s, picture.confirm_s)
         over_s = np.where(picture.opened, _DOOR_OPEN_OVER_S, np.where(picture.ran, _RUN_OVER_S, 0))
+        known = scene.known & ~picture.waits
         return Judgement(
             standing=levels(np.zeros(m, dtype=np.bool_), suspected, confirmed),
             hold_ns=(hold_s * NS_PER_S).astype(np.int64) + scene.waits_ns[:, None],
             over=picture.opened | picture.ran | ~scene.judged,
             over_hold_ns=(over_s * NS_PER_S).astype(np.int64),
-            known=scene.known,
-            onset_ns=self._since(rows, picture.base, scene.known),
+            known=known,
+            onset_ns=self._since(rows, picture.base, known),
         )
 
     def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
@@ -314,12 +319,16 @@ class Entrapment:
     def _picture(self, device: Devices, scene: _Scene, context: Context) -> _Picture:
         if self._at_level:
             return _at_level(device, scene, context, self._p)
-        return _off_level(scene, self._p)
+        return _off_level(device, scene, context, self._p)
 
 
-def _off_level(scene: _Scene, p: EntrapmentParameters) -> _Picture:
+def _off_level(
+    device: Devices, scene: _Scene, context: Context, p: EntrapmentParameters
+) -> _Picture:
     """Off-level case; a door that opens there means a wrong zone switch, unless corroborated."""
-    shut = (scene.door != 0) | (scene.corroboration > 0)
+    wrong_zone = (scene.door == 0) | _has_opened(device, scene, context)
+    shut = ~wrong_zone | (scene.corroboration > 0)
+    left = column(context, device, "passenger_present") == 0
     base = scene.stopped & (scene.zone == 0) & shut & np.isfinite(scene.person)
     m = len(base)
     return _Picture(
@@ -327,9 +336,18 @@ def _off_level(scene: _Scene, p: EntrapmentParameters) -> _Picture:
         weight=p.off_level + scene.person,
         hold_s=np.full(m, p.off_level_hold_s),
         confirm_s=np.full(m, p.confirm_hold_s),
-        opened=(scene.door == 0) & ((scene.zone == 1) | ~shut),
+        opened=((scene.door == 0) & ((scene.zone == 1) | ~shut)) | (wrong_zone & left),
         ran=scene.running,
+        waits=np.zeros(m, dtype=np.bool_),
     )
+
+
+def _has_opened(device: Devices, scene: _Scene, context: Context) -> Bools:
+    """Whether the door was open for long enough since the car stopped, and is closed again."""
+    history = context.history
+    opened_ns, closed_ns = history.door_opened_ns[device], history.door_closed_ns[device]
+    here = (opened_ns != NEVER) & (opened_ns >= scene.stop_ns)
+    return np.asarray(here & (closed_ns - opened_ns >= seconds(_DOOR_OPEN_OVER_S)))
 
 
 def _at_level(
@@ -337,8 +355,9 @@ def _at_level(
 ) -> _Picture:
     """At-level case, by what the door did since the car stopped."""
     kept_shut, boarded, lively = _door_story(device, scene, context)
-    sees = scene.sensed | kept_shut
-    base = scene.stopped & (scene.zone == 1) & (scene.door == 1) & sees
+    sees = scene.sensed | kept_shut | (boarded & context.history.lost_sight[device])
+    stands = scene.stopped & (scene.zone == 1) & (scene.door == 1)
+    base = stands & sees
     serves = scene.judged & (scene.mode != _OUT_OF_SERVICE)
     story = np.where(lively, p.stayed, p.stuck_sensor)
     story = np.where(boarded, p.boarded, story)
@@ -350,6 +369,8 @@ def _at_level(
         confirm_s=np.where(kept_shut, p.confirm_hold_s, p.boarded_confirm_hold_s),
         opened=scene.door == 0,
         ran=scene.running,
+        # Who boarded and keeps still is out of sight, not out of the car: its timers wait.
+        waits=stands & serves & boarded & ~sees,
     )
 
 
@@ -358,10 +379,11 @@ def _door_story(device: Devices, scene: _Scene, context: Context) -> tuple[Bools
     history = context.history
     opened_ns = history.door_opened_ns[device]
     opened_here = (opened_ns != NEVER) & (opened_ns >= scene.stop_ns)
-    kept_shut = ~opened_here & history.aboard[device]
+    kept_shut = ~opened_here & history.aboard[device] & ~history.stuck[device]
     boarded_ns = history.boarded_ns[device]
     boarded = opened_here & (boarded_ns >= opened_ns)
     lively = (boarded_ns != NEVER) & (history.quiet_cycles[device] < _STUCK_CYCLES)
+    lively &= ~history.ghost[device]
     return kept_shut, boarded, lively
 
 
@@ -410,7 +432,9 @@ def _story(
         return "door_shut_since_arrival", p.kept_shut
     if boarded:
         return "boarded_and_did_not_start", p.boarded
-    return ("present_before_door_opened", p.stayed) if lively else ("sensor_stuck", p.stuck_sensor)
+    if lively:
+        return "present_before_door_opened", p.stayed
+    return "sensor_not_believed", p.stuck_sensor
 
 
 def _corroborating(

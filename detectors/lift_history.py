@@ -16,6 +16,9 @@ from domain.instants import seconds
 STANDSTILL_MPS = 0.05
 """Slower than this is standing still (ours; levelling accuracy is 10 mm)."""
 
+ABOARD_S = 5.0
+"""Presence behind the closed door of a running car for this long is a passenger (ours)."""
+
 SEEN_FIRMLY_S = 20.0
 """Presence behind a closed door this long is no sensor hold-off (twice the usual 10 s; ours)."""
 
@@ -29,6 +32,15 @@ POWER_CUT_S = 5.0
 
 FAILED_DOOR_S = 2.0
 """A door that loses and regains its closed signal faster than this did not open (ours)."""
+
+BOARDING_S = 20.0
+"""Presence that appears later than this behind a closed door is nobody who walked in: a fan, warm
+air, something that moves (ours; twice the usual hold-off of 10 s)."""
+
+STUCK_CYCLES = 10
+STUCK_S = 1_800.0
+"""Presence unchanged through so many door openings and so long is a stuck sensor, whatever the
+door does afterwards; a rush hour does not keep a car occupied for that long (ours)."""
 
 _LIFT = COLUMNS[Kind.LIFT]
 
@@ -47,11 +59,16 @@ class LiftHistory:
     presence_rose_ns
         int64[n], last time presence became true, or was first known to be.
     boarded_ns
-        int64[n], last time presence went from false to true.
+        int64[n], last time somebody walked in: presence went from false to true at an open door or
+        shortly after it closed.
     vanished_ns
         int64[n], when presence went away behind a door that has not opened since.
     aboard
-        bool[n], somebody was seen aboard while the car ran to the present stop.
+        bool[n], somebody was seen aboard while the car ran, and the door has not opened since.
+    ghost
+        bool[n], presence appeared behind a door that nobody had come through.
+    stuck
+        bool[n], the presence sensor shows the same for too long.
     seen_firmly
         bool[n], somebody was seen behind the door that has stayed closed since.
     lost_sight
@@ -77,6 +94,8 @@ class LiftHistory:
         self.quiet_cycles: Ints = np.empty(0, dtype=np.int64)
         self.failed_cycles: Ints = np.empty(0, dtype=np.int64)
         self.aboard: Bools = np.empty(0, dtype=np.bool_)
+        self.ghost: Bools = np.empty(0, dtype=np.bool_)
+        self.stuck: Bools = np.empty(0, dtype=np.bool_)
         self.seen_firmly: Bools = np.empty(0, dtype=np.bool_)
         self.lost_sight: Bools = np.empty(0, dtype=np.bool_)
         self.express_ns: Ints = np.empty(0, dtype=np.int64)
@@ -96,7 +115,7 @@ class LiftHistory:
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
-        flags = ("aboard", "seen_firmly", "lost_sight")
+        flags = ("aboard", "ghost", "stuck", "seen_firmly", "lost_sight")
         return (*self.times(), "quiet_cycles", "failed_cycles", *flags)
 
     def grow(self, fleet: Fleet) -> None:
@@ -121,6 +140,7 @@ class LiftHistory:
         event = rows.event_ns
         # Seen behind the closed door until this row: judged before the door may open.
         self._see_firmly(rows, door_was, presence_was)
+        self._see_aboard(rows, door_was, presence_was)
         opens = (door == 0) & (door_was != 0)
         closes = (door == 1) & (door_was != 1)
         self._doors(rows, opens, closes)
@@ -129,10 +149,12 @@ class LiftHistory:
         changes = (presence != presence_was) & ~np.isnan(presence) & ~np.isnan(presence_was)
         rose = self.presence_rose_ns[device]
         self.presence_rose_ns[device] = np.where(rises, event, rose)
-        boards = rises & (presence_was == 0)
-        self.boarded_ns[device] = np.where(boards, event, self.boarded_ns[device])
-        self.quiet_cycles[device] = np.where(changes, 0, self.quiet_cycles[device] + opens)
-        self._motion(rows, current, presence)
+        self._appears(rows, rises & (presence_was == 0), door)
+        quiet = np.where(changes, 0, self.quiet_cycles[device] + opens)
+        self.quiet_cycles[device] = quiet
+        unchanged = event - self.presence_rose_ns[device] >= seconds(STUCK_S)
+        self.stuck[device] = (quiet >= STUCK_CYCLES) & unchanged
+        self._motion(rows, current)
 
     def _doors(self, rows: Rows, opens: Bools, closes: Bools) -> None:
         device, event = rows.device, rows.event_ns
@@ -141,7 +163,26 @@ class LiftHistory:
         self.failed_cycles[device] += failed
         self.door_opened_ns[device] = np.where(opens, event, self.door_opened_ns[device])
         self.door_closed_ns[device] = np.where(closes, event, self.door_closed_ns[device])
-        self.seen_firmly[device] &= ~opens
+        for name in ("seen_firmly", "aboard", "ghost"):
+            getattr(self, name)[device] &= ~opens
+
+    def _appears(self, rows: Rows, appears: Bools, door: Floats) -> None:
+        """Presence went from false to true: somebody walked in, moved again, or nobody is there."""
+        device, event = rows.device, rows.event_ns
+        opened, closed = self.door_opened_ns[device], self.door_closed_ns[device]
+        soon = (closed != NEVER) & (event - closed <= seconds(BOARDING_S))
+        walks_in = appears & ((door == 0) | soon)
+        boarded = self.boarded_ns[device]
+        inside = self.aboard[device] | self.seen_firmly[device]
+        inside |= (boarded != NEVER) & (boarded >= opened)
+        self.ghost[device] |= appears & (door == 1) & ~walks_in & ~inside
+        self.boarded_ns[device] = np.where(walks_in, event, boarded)
+
+    def _see_aboard(self, rows: Rows, door_was: Floats, presence_was: Floats) -> None:
+        device = rows.device
+        since = np.maximum(self.presence_rose_ns[device], self.door_closed_ns[device])
+        rode = (self.ran_ns[device] != NEVER) & (rows.event_ns - since >= seconds(ABOARD_S))
+        self.aboard[device] |= rode & (door_was != 0) & (presence_was == 1)
 
     def _see_firmly(self, rows: Rows, door_was: Floats, presence_was: Floats) -> None:
         device = rows.device
@@ -164,17 +205,12 @@ class LiftHistory:
         loses = (np.isnan(presence) & was_seen) | cut
         self.lost_sight[device] = (self.lost_sight[device] | loses) & blind & ~opens
 
-    def _motion(self, rows: Rows, current: Current, presence: Floats) -> None:
+    def _motion(self, rows: Rows, current: Current) -> None:
         device, event = rows.device, rows.event_ns
         stopped, running = motion(current, device)
         zone = current.values[device, _LIFT["door_zone"]]
         # Out of a door zone a car that tells neither status nor speed most likely runs.
         likely = running | (~stopped & (zone == 0))
-        ran = self.ran_ns[device]
-        arrives = stopped & (ran != NEVER)
-        aboard_ns = event - np.maximum(ran, self.presence_rose_ns[device])
-        seen = (presence == 1) & (aboard_ns >= seconds(5))
-        self.aboard[device] = np.where(arrives, seen, self.aboard[device] & ~likely)
         self.failed_cycles[device] = np.where(likely, 0, self.failed_cycles[device])
         for name, holds in (("stop_ns", stopped), ("run_ns", running), ("ran_ns", likely)):
             since = getattr(self, name)

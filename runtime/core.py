@@ -1,6 +1,7 @@
 """The core process: pipeline, dispatch and API, each in its own thread, over shared stores."""
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -242,4 +243,8 @@ def _serve_api(settings: Settings, site: Site, state: StateStore, server: uvicor
             broker=settings.broker.url,
         ),
     )
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal that ended it once more: by default that would end the process
+        # before the workers have recorded what they applied.
+        signal.signal(signum, lambda *_: setattr(server, "should_exit", True))
     server.run()

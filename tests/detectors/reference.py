@@ -328,7 +328,7 @@ class History:
         self.closed = self.rose = 0
         self.boarded: int | None = None
         self.vanished: int | None = None
-        self.aboard = self.seen_firmly = self.lost_sight = False
+        self.aboard = self.seen_firmly = self.lost_sight = self.ghost = self.stuck = False
         self.quiet_cycles = self.failed_cycles = 0
 
     def observe(self, row: Row, device: Device, before: Mapping[str, float | None]) -> None:
@@ -337,8 +337,11 @@ class History:
         opens = door == 0 and door_was != 0
         if door_was == 1 and there_was == 1:
             self.seen_firmly |= row.event - max(self.rose, self.closed) >= 20 * S
+        if self.run is not None and door_was != 0 and there_was == 1:
+            self.aboard |= row.event - max(self.rose, self.closed) >= 5 * S
         if opens:
             self.opened, self.seen_firmly = row.event, False
+            self.aboard = self.ghost = False
         if door == 1 and door_was != 1:
             self.closed = row.event
             self.failed_cycles += self.opened is not None and row.event - self.opened < 2 * S
@@ -354,20 +357,28 @@ class History:
         if there == 1 and there_was != 1:
             self.rose = row.event
         if there == 1 and there_was == 0:
-            self.boarded = row.event
+            self._appears(row.event, door)
         if None not in (there, there_was) and there != there_was:
             self.quiet_cycles = 0
         else:
             self.quiet_cycles += opens
+        self.stuck = self.quiet_cycles >= 10 and row.event - self.rose >= 1800 * S
         moving = moves(device)
         likely = True if moving is None and device.get("door_zone") == 0 else moving
-        self._move(row.event, likely, there)
+        self._move(row.event, likely)
 
-    def _move(self, event: int, moving: bool | None, there: float | None) -> None:
+    def _appears(self, event: int, door: float | None) -> None:
+        """Somebody walked in, moved again, or nobody is there."""
+        if door == 0 or (self.closed and event - self.closed <= 20 * S):
+            self.boarded = event
+            return
+        boarded_here = self.boarded is not None and self.boarded >= (self.opened or 0)
+        inside = self.aboard or self.seen_firmly or boarded_here
+        self.ghost |= door == 1 and not inside
+
+    def _move(self, event: int, moving: bool | None) -> None:
         if moving:
-            self.aboard, self.failed_cycles = False, 0
-        elif moving is False and self.run is not None:
-            self.aboard = there == 1 and event - max(self.run, self.rose) >= 5 * S
+            self.failed_cycles = 0
         self.stop = (event if self.stop is None else self.stop) if moving is False else None
         self.run = (event if self.run is None else self.run) if moving else None
 
@@ -397,6 +408,7 @@ class Entrapment:
     def judge(self, row: Row, device: Device) -> Judged:
         p = self.p
         known = device.known and device.get("door_zone") is not None
+        known = known and not (self.at_level and self._waits(device))
         judged_mode = device.get("service_mode") not in (2, 3, 4, 6)
         moving, open_ = moves(device), device.get("door_closed") == 0
         extra = self._corroboration(row.event, device)
@@ -410,6 +422,8 @@ class Entrapment:
         confirmed = suspected and (early or odds + p.long_stand >= p.confirmed_log_odds)
         at_floor = self.at_level or device.get("door_zone") == 1
         opened = open_ and (at_floor or not extra)
+        left = device.get("passenger_present") == 0
+        opened = opened or (not self.at_level and left and self._wrong_zone(device))
         waits_s = self.express_s if moving is None else 0.0
         since = row.event if self.case_since is None else self.case_since
         self.case_since = since if exists and known else None
@@ -425,7 +439,7 @@ class Entrapment:
 
     def _off_level(self, device: Device, extra: float) -> tuple[float, float, float] | None:
         p = self.p
-        if device.get("door_zone") != 0 or (device.get("door_closed") == 0 and not extra):
+        if device.get("door_zone") != 0 or (self._wrong_zone(device) and not extra):
             return None
         return p.off_level, p.off_level_hold_s, p.confirm_hold_s
 
@@ -435,21 +449,53 @@ class Entrapment:
             return None
         if device.get("service_mode") == 0:
             return None
-        stop = history.stop
-        if moves(device) is None:
-            changed = (device.changed.get(name, 0) for name in ("door_zone", "car_position"))
-            stop = max(changed)
-        opened = history.opened
-        opened_here = opened is not None and opened >= (stop or 0)
-        if not opened_here and history.aboard:
+        if self._kept_shut(device):
             return p.kept_shut, p.door_kept_shut_hold_s, p.confirm_hold_s
-        if device.get("passenger_present") != 1:
+        boarded = self._boarded(device)
+        if device.get("passenger_present") != 1 and not (boarded and history.lost_sight):
             return None
-        if opened_here and (history.boarded or 0) >= (opened or 0):
+        if boarded:
             return p.boarded, p.boarded_hold_s, p.boarded_confirm_hold_s
-        lively = history.boarded is not None and history.quiet_cycles < 3
+        lively = history.boarded is not None and history.quiet_cycles < 3 and not history.ghost
         story = p.stayed if lively else p.stuck_sensor
         return story, p.stayed_hold_s, p.boarded_confirm_hold_s
+
+    def _wrong_zone(self, device: Device) -> bool:
+        """A door that is or was open for a while at this stop shows that it is a floor."""
+        history = device.history
+        was_open = history.closed - (history.opened or 0) >= 2 * S
+        return device.get("door_closed") == 0 or (self._opened_here(device) and was_open)
+
+    def _stop(self, device: Device) -> int:
+        if moves(device) is not None:
+            return device.history.stop or 0
+        return max(device.changed.get(name, 0) for name in ("door_zone", "car_position"))
+
+    def _opened_here(self, device: Device) -> bool:
+        opened = device.history.opened
+        return opened is not None and opened >= self._stop(device)
+
+    def _kept_shut(self, device: Device) -> bool:
+        history = device.history
+        return history.aboard and not history.stuck and not self._opened_here(device)
+
+    def _boarded(self, device: Device) -> bool:
+        history = device.history
+        return self._opened_here(device) and (history.boarded or 0) >= (history.opened or 0)
+
+    def _waits(self, device: Device) -> bool:
+        """Who boarded and keeps still is out of sight, not out of the car."""
+        stands = device.get("door_zone") == 1 and device.get("door_closed") == 1
+        mode = device.get("service_mode")
+        unseen = device.get("passenger_present") != 1 and not device.history.lost_sight
+        return (
+            stands
+            and not moves(device)
+            and mode not in (0, 2, 3, 4, 6)
+            and self._boarded(device)
+            and not self._kept_shut(device)
+            and unseen
+        )
 
     def _person(self, device: Device) -> float | None:
         p, there = self.p, device.get("passenger_present")

@@ -131,6 +131,108 @@ def test_a_stuck_presence_sensor_is_no_suspicion() -> None:
     assert story.levels() == []
 
 
+def test_re_levelling_does_not_free_the_passenger() -> None:
+    """
+    car   boards██run██|door stays shut|█ 2 s relevel|door stays shut
+                      40               60            62   92 suspected   182 confirmed
+    """
+    story = ride(lift(), 14, 18)
+    story.at(40, car_status=0, door_zone=True).at(60, car_status=1).at(62, car_status=0).until(200)
+    assert story.levels() == [(AT, "suspected", 62, 92), (AT, "confirmed", 62, 182)]
+
+
+def test_a_car_that_crawls_to_the_floor_and_stays_shut_is_trapped_there() -> None:
+    story = stuck_between_floors(lift()).at(75, car_status=1)
+    story.at(79, car_status=0, door_zone=True).until(250)
+    assert story.levels(AT) == [(AT, "suspected", 79, 109), (AT, "confirmed", 79, 199)]
+
+
+@pytest.mark.parametrize("reads", [None, False])
+@pytest.mark.parametrize("rode", [True, False])
+def test_a_power_cut_at_level_frees_nobody(*, rode: bool, reads: bool | None) -> None:
+    """The sensor loses its power with the lift: it reads false, or nothing."""
+    if rode:
+        story = ride(lift(), 14, 18)
+        story.at(40, car_status=0, door_zone=True, mains_power=False, passenger_present=reads)
+    else:
+        story = lift().at(30, door_closed=False).at(32, passenger_present=True)
+        story.at(40, door_closed=True).at(41, mains_power=False, passenger_present=reads)
+    story.until(200)
+    assert [(kind, level, onset) for kind, level, onset, _ in story.levels()] == [
+        (AT, "suspected", 40),
+        (AT, "confirmed", 40),
+    ]
+
+
+def test_a_passenger_who_boarded_and_keeps_still_is_waited_for() -> None:
+    """
+    presence  ___████████__7__████████__7__████████__ ... behind a door that has not opened since
+    """
+    story = lift().at(10, door_closed=False).at(12, passenger_present=True)
+    story.at(16, door_closed=True)
+    for t in range(26, 300, 15):
+        story.at(t, passenger_present=False).at(t + 7, passenger_present=True)
+    assert [level for _, level, _, _ in story.levels(AT)] == ["suspected", "confirmed"]
+
+
+def test_stepping_in_and_out_again_is_no_entrapment() -> None:
+    story = lift().at(10, door_closed=False).at(12, passenger_present=True)
+    story.at(20, door_closed=True).at(27, passenger_present=False).until(600)
+    assert story.levels() == []
+
+
+@pytest.mark.parametrize("lasts_s", [7, 400])
+def test_presence_that_nobody_walked_into_is_a_fan(lasts_s: int) -> None:
+    """
+    door      open|closed 30_______________________________
+    presence  ████████|gone 36______|200 ████|207____|220 ████
+    """
+    story = lift().at(10, door_closed=False).at(12, passenger_present=True)
+    story.at(30, door_closed=True).at(36, passenger_present=False)
+    story.at(60, door_closed=False).at(70, door_closed=True)
+    for t in range(200, 900, lasts_s + 13):
+        story.at(t, passenger_present=True).at(t + lasts_s, passenger_present=False)
+    assert story.levels() == []
+
+
+def test_a_zone_switch_that_is_wrong_at_every_floor_is_no_entrapment() -> None:
+    """
+    zone  false all the time
+    car   boards 10-16|waits 44 s|██run██|stops 90|door 92-98|a trolley stays inside
+    """
+    story = lift().at(1, door_zone=False).at(10, door_closed=False)
+    story.at(12, passenger_present=True).at(16, door_closed=True).at(60, car_status=1)
+    story.at(90, car_status=0).at(92, door_closed=False).at(98, door_closed=True).until(500)
+    assert story.levels() == []
+    story.code(501, "gbt24476:90").until(560)
+    assert (OFF, "confirmed") in [(kind, level) for kind, level, _, _ in story.levels()]
+
+
+def test_a_door_contact_that_bounces_when_the_car_jolts_hides_nothing() -> None:
+    story = stuck_between_floors(lift()).at(40.3, door_closed=False).at(40.8, door_closed=True)
+    assert [level for _, level, _, _ in story.until(200).levels(OFF)] == ["suspected", "confirmed"]
+
+
+def test_a_rescue_between_floors_ends_it_although_the_alarm_was_pressed() -> None:
+    story = stuck_between_floors(lift()).code(50, "gbt24476:90")
+    story.at(300, door_closed=False).until(310)
+    assert story.ended() == []
+    story.at(320, passenger_present=False).at(330, door_closed=True).until(340)
+    assert story.ended() == [(OFF, "door_opened")]
+
+
+def test_a_stuck_sensor_in_a_car_that_parks_shut_is_no_suspicion() -> None:
+    """Presence true for 40 min and 15 trips; then the car is sent to park behind a shut door."""
+    story = lift().at(30, passenger_present=True)
+    for t in range(60, 2_300, 150):
+        story.at(t, door_closed=False).at(t + 6, door_closed=True)
+        story.at(t + 8, car_status=1).at(t + 20, car_status=0)
+        story.at(t + 22, door_closed=False).at(t + 28, door_closed=True)
+    before = len(story.levels())
+    story.at(2_400, car_status=1).at(2_412, car_status=0).until(3_000)
+    assert len(story.levels()) == before
+
+
 def test_a_sensor_that_holds_ten_seconds_is_normal() -> None:
     story = ride(lift(), 10, 20)
     leave(story.at(38, car_status=0, door_zone=True), 40).until(600)

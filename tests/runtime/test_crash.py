@@ -18,6 +18,7 @@ from ingest import topics
 from ingest.journal import JournalReader
 from runtime.offline import all_incidents
 from runtime.pipeline import Pipeline
+from runtime.snapshots import SnapshotDirectory
 from simulators.outgoing import Outgoing
 from simulators.publisher import BrokerAddress, Publisher, PublishLimits, PublishReport
 from storage.memory import MemoryStore
@@ -203,6 +204,10 @@ def test_killing_the_service_loses_doubles_and_misses_nothing(
         service.drain()
         assert service.stop() == 0
         journalled.distinct()
+    # A stop in good order leaves a snapshot at the very end, so that nothing is replayed.
+    newest = SnapshotDirectory(service.site.snapshots).newest(service.recorded())
+    assert newest is not None
+    assert newest.position == service.recorded()
     counters = service.counters()
     stored = stored_numbers(service.site)
     expected = {

@@ -126,7 +126,11 @@ class Service:
         """End the service as an operator does; return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_S)
+        code = self.process.wait(STOP_S)
+        log = self.log.read_text(encoding="utf-8", errors="replace")
+        assert "child_killed" not in log, self.tail()
+        assert "worker_did_not_stop" not in log, self.tail()
+        return code
 
     def kill_all(self) -> None:
         """Clean up whatever a failed test left: the processes of this service only."""
