@@ -1,8 +1,9 @@
 r"""Boiler over-pressure: by limit, and by forecast of the time to the safety-valve set pressure.
 
 From the cut-out of a small boiler to its first safety valve there are only some 9-15 s of blocked
-full fire, so the level alone is too late. The slope :math:`b` is the least-squares line through the
-samples of the last `window_s`, and the forecast is :math:`(p_{set} - p) / b`.
+full fire, so the level alone is too late. The least-squares line through the samples of the last
+`window_s` gives the slope :math:`b` and the pressure :math:`\hat p` without the sensor's noise; the
+forecast is :math:`(p_{set} - \hat p) / b`.
 
 - advisory: :math:`p > p_{rated}` for 10 s;
 - suspected: beyond the rated pressure by a margin, rising, set pressure forecast within 60 s, flame
@@ -123,8 +124,8 @@ class BoilerPressure:
         self._remember(rows, context)
         pressure = column(context, rows.device, "steam_pressure_mpa")
         rated, limit = self._rated[rows.device], self._set[rows.device]
-        forecast_s = self._forecast_s(rows.device, pressure, limit)
-        beyond = (pressure > rated * (1 + p.margin)) & _may_fire(rows.device, context)
+        fitted, forecast_s = self._forecast(rows.device, limit)
+        beyond = (fitted > rated * (1 + p.margin)) & _may_fire(rows.device, context)
         suspected = beyond & (forecast_s < p.forecast_suspected_s)
         soon = beyond & (forecast_s < p.forecast_confirmed_s)
         steady = ~_jumps(self.sample_ns[rows.device], self.sample_mpa[rows.device], p)
@@ -146,7 +147,7 @@ class BoilerPressure:
         del event_ns
         one = np.array([device], dtype=np.int32)
         pressure = column(context, one, "steam_pressure_mpa")
-        forecast_s = self._forecast_s(one, pressure, self._set[one])[0]
+        forecast_s = self._forecast(one, self._set[one])[1][0]
         flame = column(context, one, "flame_on")[0]
         return (
             Evidence(name="steam_pressure_mpa", value=float(pressure[0]), unit="MPa"),
@@ -176,10 +177,10 @@ class BoilerPressure:
         self.sample_ns[device, -1] = rows.event_ns[fresh & ~np.isnan(sample)]
         self.sample_mpa[device, -1] = sample[fresh & ~np.isnan(sample)]
 
-    def _forecast_s(self, device: Devices, pressure: Floats, limit: Floats) -> Floats:
-        """Seconds to the set pressure, infinite when it is not rising towards it."""
+    def _forecast(self, device: Devices, limit: Floats) -> tuple[Floats, Floats]:
+        """Fitted pressure, and seconds to the set pressure: infinite when not rising to it."""
         p = self._p
-        slope = _slope_mpa_per_s(
+        slope, fitted = _line(
             self.sample_ns[device], self.sample_mpa[device], p.window_s, p.samples_min
         )
         per_min = slope * 60
@@ -188,12 +189,17 @@ class BoilerPressure:
             steady & (per_min >= p.slope_min_mpa_per_min) & (per_min <= p.slope_max_mpa_per_min)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            ahead_s = (limit - pressure) / slope
-        return np.where(usable, np.maximum(ahead_s, 0), np.inf)
+            ahead_s = (limit - fitted) / slope
+        return fitted, np.where(usable, np.maximum(ahead_s, 0), np.inf)
 
 
-def _slope_mpa_per_s(sample_ns: Ints, value: Floats, window_s: float, samples_min: float) -> Floats:
-    """Least-squares slope of the samples within the window, NaN when there are too few."""
+def _line(
+    sample_ns: Ints, value: Floats, window_s: float, samples_min: float
+) -> tuple[Floats, Floats]:
+    """Least-squares slope [1/s] of the window's samples, and the line's value at the newest.
+
+    Both are NaN when there are too few samples.
+    """
     time_s = (sample_ns - sample_ns[:, -1:]) / NS_PER_S
     inside = (time_s >= -window_s) & ~np.isnan(value)
     n = inside.sum(axis=1)
@@ -204,7 +210,8 @@ def _slope_mpa_per_s(sample_ns: Ints, value: Floats, window_s: float, samples_mi
         t_off = np.where(inside, t - t_mean[:, None], 0.0)
         v_off = np.where(inside, v - v_mean[:, None], 0.0)
         slope = (t_off * v_off).sum(axis=1) / (t_off**2).sum(axis=1)
-    return np.where(n >= samples_min, slope, np.nan)
+    enough = n >= samples_min
+    return np.where(enough, slope, np.nan), np.where(enough, v_mean - slope * t_mean, np.nan)
 
 
 def _jumps(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> Bools:

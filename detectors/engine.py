@@ -23,6 +23,9 @@ from domain.readings import Quality, ReadingBatch
 LATE_SETTLE_NS = seconds(5)
 """Late data is judged when none came for this long (ours)."""
 
+HOLE_NS = seconds(60)
+"""A live row this far ahead of late ones leaves a hole in what is known (ours)."""
+
 # Plain integers: an array meets an enum member by a slow path.
 _CLOCK_STEP, _RETAINED, _LATE = (
     int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE)
@@ -148,6 +151,13 @@ class KindEngine:
         again = ~late & ((quality & _REBOOTED) == 0) & (batch.online[usable] != 0)
         self._current.renew(device[again], batch.received_at_ns[usable][again])
 
+    def _forget_story(self, rows: Rows) -> None:
+        """A live row that overtakes a buffer leaves a hole: who was inside may have left in it."""
+        device = rows.device
+        draining = ~rows.late & (self._current.late_ns[device] != NEVER)
+        hole = rows.event_ns - self._current.last_event_ns[device] > HOLE_NS
+        self._history.forget(device[draining & hole])
+
     def _superseded(self, device: Devices, event_ns: Ints) -> Bools:
         """Rows older than what their device has said since."""
         return np.asarray(event_ns < self._current.last_event_ns[device])
@@ -199,6 +209,8 @@ class KindEngine:
         current.known[device[heard]] = True
         current.heard_ns[device[heard]] = rows.received_ns[heard]
         current.late_ns[device[rows.late]] = rows.received_ns[rows.late]
+        if self._kind is Kind.LIFT:
+            self._forget_story(rows)
         current.apply(rows, batch.unknown[usable])
         self._codes.observe(rows)
         if self._kind is Kind.LIFT:

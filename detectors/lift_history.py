@@ -156,6 +156,11 @@ class LiftHistory:
         self.stuck[device] = (quiet >= STUCK_CYCLES) & unchanged
         self._motion(rows, current)
 
+    def forget(self, device: Devices) -> None:
+        """Forget who was inside: what happened since is not known."""
+        for name in ("aboard", "seen_firmly", "lost_sight"):
+            getattr(self, name)[device] = False
+
     def _doors(self, rows: Rows, opens: Bools, closes: Bools) -> None:
         device, event = rows.device, rows.event_ns
         brief = event - self.door_opened_ns[device] < seconds(FAILED_DOOR_S)

@@ -31,6 +31,9 @@ from runtime.workers import Workers
 LAG_MAX_S = 15.0
 """Journal time may be this far behind the clock before the service calls itself not ready."""
 
+STATS_AGE_MAX_S = 5.0
+"""Older counters are those of an ingest process that is gone: it writes them every second."""
+
 _RETRY_FIRST_S = 0.2
 _RETRY_LONGEST_S = 5.0
 _REGISTRY_POLL_S = 1.0
@@ -80,7 +83,10 @@ class Health:
         return None if self.pipeline is None else self.pipeline.heard_ns(equipment_id)
 
     def _ingest(self) -> Mapping[str, float]:
+        """Counters of the ingest process; none when it has not written them lately."""
         if self.ingest_stats is None or not self.ingest_stats.exists():
+            return {}
+        if time.time() - self.ingest_stats.stat().st_mtime > STATS_AGE_MAX_S:
             return {}
         return msgspec.json.decode(self.ingest_stats.read_bytes(), type=dict[str, float])
 

@@ -151,6 +151,9 @@ class Device:
             self.known, self.heard = True, row.received
         if row.late:
             self.late_at = row.received
+        hole = row.event - (self.newest or 0) > 60 * S
+        if not row.late and self.late_at is not None and hole:
+            self.history.aboard = self.history.seen_firmly = self.history.lost_sight = False
         self._apply(row)
         if code:
             self.codes.observe(code.key, row)
@@ -541,8 +544,8 @@ class BoilerPressure:
             self.samples = [*self.samples[-15:], (row.event, pressure)]
         if not device.known or pressure is None or rated is None or limit is None:
             return _unknown(row)
-        ahead_s = self._forecast_s(pressure, limit)
-        beyond = pressure > rated * (1 + p.margin) and _may_fire(device)
+        fitted, ahead_s = self._forecast(limit)
+        beyond = fitted > rated * (1 + p.margin) and _may_fire(device)
         soon = beyond and ahead_s < p.forecast_confirmed_s
         below = min(_tolerance(limit), (limit - rated) / 2)
         return Judged(
@@ -569,15 +572,15 @@ class BoilerPressure:
             for before, after in pairwise(self._window())
         )
 
-    def _forecast_s(self, pressure: float, limit: float) -> float:
+    def _forecast(self, limit: float) -> tuple[float, float]:
         p, window = self.p, self._window()
         if len(window) < p.samples_min:
-            return float("inf")
+            return 0.0, float("inf")
         times, pressures = zip(*window, strict=True)
-        slope = statistics.linear_regression(times, pressures).slope
+        slope, fitted = statistics.linear_regression(times, pressures)
         if self._jumps() or not p.slope_min_mpa_per_min <= slope * 60 <= p.slope_max_mpa_per_min:
-            return float("inf")
-        return max(0.0, (limit - pressure) / slope)
+            return fitted, float("inf")
+        return fitted, max(0.0, (limit - fitted) / slope)
 
 
 def _tolerance(limit: float) -> float:

@@ -364,3 +364,12 @@ def test_evidence_says_what_was_seen_and_how_much_it_weighs() -> None:
 def test_settings_move_the_holds() -> None:
     story = stuck_between_floors(lift(parameters={"entrapment": {"off_level_hold_s": 20.0}}))
     assert story.until(70).levels()[0] == (OFF, "suspected", 40, 60)
+
+
+def test_a_live_row_that_overtakes_a_buffer_remembers_nobody_inside() -> None:
+    """The buffer tells of a stop with somebody inside; live rows say that the car stands empty."""
+    story = ride(lift(), 14, 18).until(38)
+    story.at(40, received_s=697.0, quality=LATE, car_status=0)
+    story.at(100, received_s=697.1, quality=LATE, passenger_present=True)
+    story.at(697, door_zone=True, passenger_present=False).until(900)
+    assert story.levels(OFF, AT) == []

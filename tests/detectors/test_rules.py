@@ -105,6 +105,21 @@ def test_normal_cycling_up_to_the_rated_pressure_claims_nothing() -> None:
     assert story.levels() == []
 
 
+@pytest.mark.parametrize(("rated_mpa", "span_mpa"), [(0.4, 1.0), (0.8, 1.6)])
+def test_noise_of_half_a_percent_of_the_span_dispatches_nobody(
+    rated_mpa: float, span_mpa: float
+) -> None:
+    """Cycling to the rated pressure; 3 sigma are 0.5 % of the sensor's span."""
+    noise = np.random.default_rng(RNG_SEED).normal(0, 0.005 * span_mpa / 3, 3_600)
+    story = boiler(rated_pressure_mpa=rated_mpa)
+    phase = np.arange(3_600) % 140
+    swing = np.where(phase < 80, phase / 80, (140 - phase) / 60) * 0.08
+    for t in range(3_600):
+        pressure = round(rated_mpa - 0.08 + swing[t] + noise[t], 3)
+        story.at(t, steam_pressure_mpa=pressure, flame_on=bool(phase[t] < 80))
+    assert [entry for entry in story.levels() if entry[1] != "advisory"] == []
+
+
 def test_a_jump_of_the_instrument_is_no_forecast_but_a_limit_is_a_limit() -> None:
     story = boiler(rated_pressure_mpa=0.8)
     for t in range(60):
