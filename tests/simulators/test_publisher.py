@@ -181,10 +181,10 @@ def test_a_restart_of_the_broker_loses_nothing_and_says_online_again(
     with mosquitto(config, port):
         listener = Listener(port, login=False)
         wait_until(lambda: publisher.report().published > before + 200)
+        wait_until(lambda: sum("status" in m[0] for m in listener.messages) > 200)
         stop.set()
         thread.join(WAIT_S)
         (report,) = results
-        wait_until(lambda: sum("status" in m[0] for m in listener.messages) > 200)
         listener.close()
     assert report.failed == 0
     assert report.reconnects == 5

@@ -16,7 +16,7 @@ NOW_NS = from_iso("2026-03-05T08:30:00+08:00")
 SECRET = "a shared secret"
 OPERATOR = "user:wang"
 
-FIRM = Firm(id="acme", webhook_url="http://127.0.0.1:9/", webhook_secret=SECRET)
+FIRM = Firm(id="acme", webhook_url="http://127.0.0.1:9/", webhook_secret=SECRET, mqtt_notify=True)
 
 LIFT = Equipment(
     id="L1",
