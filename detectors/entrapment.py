@@ -65,6 +65,9 @@ class EntrapmentParameters:
         How long each kind of case must stand to be suspected.
     confirm_hold_s, boarded_confirm_hold_s, corroborated_hold_s
         How long to be confirmed, and how long with corroboration.
+    suspected_samples, confirmed_samples, fast_sampling_s
+        At level, a terminal that sends full snapshots must show the same for so many of them: it
+        does not see every door opening. Below `fast_sampling_s` it does.
     suspected_log_odds, confirmed_log_odds
         Evidence needed for each stage.
     prior
@@ -89,6 +92,9 @@ class EntrapmentParameters:
     confirm_hold_s: float = 120.0
     boarded_confirm_hold_s: float = 140.0
     corroborated_hold_s: float = 45.0
+    suspected_samples: float = 3.2
+    confirmed_samples: float = 5.2
+    fast_sampling_s: float = 5.0
     suspected_log_odds: float = 0.5
     confirmed_log_odds: float = 2.5
     prior: float = -4.0
@@ -355,9 +361,14 @@ def _at_level(
 ) -> _Picture:
     """At-level case, by what the door did since the car stopped."""
     kept_shut, boarded, lively = _door_story(device, scene, context)
-    sees = scene.sensed | kept_shut | (boarded & context.history.lost_sight[device])
+    sampled_ns = context.history.sampled_ns(device)
+    slow = sampled_ns >= seconds(p.fast_sampling_s)
+    inside = kept_shut | boarded
+    sees = scene.sensed | (inside & context.history.lost_sight[device])
+    sees |= kept_shut & context.history.seen_firmly[device] & ~slow
     stands = scene.stopped & (scene.zone == 1) & (scene.door == 1)
     base = stands & sees
+    samples = np.where(slow, sampled_ns, 0) / NS_PER_S
     serves = scene.judged & (scene.mode != _OUT_OF_SERVICE)
     story = np.where(lively, p.stayed, p.stuck_sensor)
     story = np.where(boarded, p.boarded, story)
@@ -365,12 +376,17 @@ def _at_level(
     return _Picture(
         base=base & serves & np.isfinite(scene.person),
         weight=np.where(kept_shut, p.kept_shut, story) + scene.person,
-        hold_s=np.where(kept_shut, p.door_kept_shut_hold_s, hold_s),
-        confirm_s=np.where(kept_shut, p.confirm_hold_s, p.boarded_confirm_hold_s),
+        hold_s=np.maximum(
+            np.where(kept_shut, p.door_kept_shut_hold_s, hold_s), samples * p.suspected_samples
+        ),
+        confirm_s=np.maximum(
+            np.where(kept_shut, p.confirm_hold_s, p.boarded_confirm_hold_s),
+            samples * p.confirmed_samples,
+        ),
         opened=scene.door == 0,
         ran=scene.running,
-        # Who boarded and keeps still is out of sight, not out of the car: its timers wait.
-        waits=stands & serves & boarded & ~sees,
+        # Who keeps still behind a shut door is out of sight, not out of the car: timers wait.
+        waits=stands & serves & inside & ~sees & ~slow,
     )
 
 

@@ -43,6 +43,7 @@ STUCK_S = 1_800.0
 door does afterwards; a rush hour does not keep a car occupied for that long (ours)."""
 
 _LIFT = COLUMNS[Kind.LIFT]
+_STATUS = [_LIFT[name] for name in ("car_status", "door_zone", "door_closed", "passenger_present")]
 
 
 class LiftHistory:
@@ -61,6 +62,10 @@ class LiftHistory:
     boarded_ns
         int64[n], last time somebody walked in: presence went from false to true at an open door or
         shortly after it closed.
+    status_ns, interval_ns, former_interval_ns
+        int64[n], event time of the last status row, and the time between the last two full ones and
+        the two before; 0 where a row told of a change alone. A door that opens between two samples
+        is not seen.
     vanished_ns
         int64[n], when presence went away behind a door that has not opened since.
     aboard
@@ -91,6 +96,9 @@ class LiftHistory:
         self.presence_rose_ns: Ints
         self.boarded_ns: Ints
         self.vanished_ns: Ints
+        self.status_ns: Ints
+        self.interval_ns: Ints = np.empty(0, dtype=np.int64)
+        self.former_interval_ns: Ints = np.empty(0, dtype=np.int64)
         self.quiet_cycles: Ints = np.empty(0, dtype=np.int64)
         self.failed_cycles: Ints = np.empty(0, dtype=np.int64)
         self.aboard: Bools = np.empty(0, dtype=np.bool_)
@@ -111,12 +119,14 @@ class LiftHistory:
             "presence_rose_ns",
             "boarded_ns",
             "vanished_ns",
+            "status_ns",
         )
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
         flags = ("aboard", "ghost", "stuck", "seen_firmly", "lost_sight")
-        return (*self.times(), "quiet_cycles", "failed_cycles", *flags)
+        counts = ("quiet_cycles", "failed_cycles", "interval_ns", "former_interval_ns")
+        return (*self.times(), *counts, *flags)
 
     def grow(self, fleet: Fleet) -> None:
         """Read the ratings of a possibly larger fleet."""
@@ -155,6 +165,22 @@ class LiftHistory:
         unchanged = event - self.presence_rose_ns[device] >= seconds(STUCK_S)
         self.stuck[device] = (quiet >= STUCK_CYCLES) & unchanged
         self._motion(rows, current)
+        self._sample(rows, now)
+
+    def sampled_ns(self, device: Devices) -> Ints:
+        """Time between full status rows of devices, 0 for those that tell of changes."""
+        return np.minimum(self.interval_ns[device], self.former_interval_ns[device])
+
+    def _sample(self, rows: Rows, now: Floats) -> None:
+        """Measure how often a terminal samples; one lost message does not matter."""
+        said = ~np.isnan(rows.reported[:, _STATUS])
+        status = said.any(axis=1) & (rows.event_ns > self.status_ns[rows.device])
+        device, event = rows.device[status], rows.event_ns[status]
+        whole = np.all(said | np.isnan(now[:, _STATUS]), axis=1)[status]
+        step = np.where(self.status_ns[device] == NEVER, 0, event - self.status_ns[device])
+        self.former_interval_ns[device] = self.interval_ns[device]
+        self.interval_ns[device] = np.where(whole, step, 0)
+        self.status_ns[device] = event
 
     def forget(self, device: Devices) -> None:
         """Forget who was inside: what happened since is not known."""

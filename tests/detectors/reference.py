@@ -333,6 +333,8 @@ class History:
         self.vanished: int | None = None
         self.aboard = self.seen_firmly = self.lost_sight = self.ghost = self.stuck = False
         self.quiet_cycles = self.failed_cycles = 0
+        self.status: int | None = None
+        self.intervals = (0, 0)
 
     def observe(self, row: Row, device: Device, before: Mapping[str, float | None]) -> None:
         door, door_was = device.get("door_closed"), before.get("door_closed")
@@ -369,6 +371,17 @@ class History:
         moving = moves(device)
         likely = True if moving is None and device.get("door_zone") == 0 else moving
         self._move(row.event, likely)
+        self._sample(row, device)
+
+    def _sample(self, row: Row, device: Device) -> None:
+        names = ("car_status", "door_zone", "door_closed", "passenger_present")
+        said = [name for name in names if row.values.get(name) is not None]
+        if not said or (self.status is not None and row.event <= self.status):
+            return
+        whole = all(name in said or device.get(name) is None for name in names)
+        step = 0 if self.status is None else row.event - self.status
+        self.intervals = (step if whole else 0, self.intervals[0])
+        self.status = row.event
 
     def _appears(self, event: int, door: float | None) -> None:
         """Somebody walked in, moved again, or nobody is there."""
@@ -452,12 +465,27 @@ class Entrapment:
             return None
         if device.get("service_mode") == 0:
             return None
+        if not self._sees(device):
+            return None
+        interval_s = min(history.intervals) / S if self._slow(device) else 0
+        least_s, most_s = interval_s * p.suspected_samples, interval_s * p.confirmed_samples
+        weight, hold_s, confirm_s = self._story(device)
+        return weight, max(hold_s, least_s), max(confirm_s, most_s)
+
+    def _slow(self, device: Device) -> bool:
+        return min(device.history.intervals) >= self.p.fast_sampling_s * S
+
+    def _sees(self, device: Device) -> bool:
+        history, kept_shut = device.history, self._kept_shut(device)
+        firmly = kept_shut and history.seen_firmly and not self._slow(device)
+        blind = (kept_shut or self._boarded(device)) and history.lost_sight
+        return device.get("passenger_present") == 1 or firmly or blind
+
+    def _story(self, device: Device) -> tuple[float, float, float]:
+        p, history = self.p, device.history
         if self._kept_shut(device):
             return p.kept_shut, p.door_kept_shut_hold_s, p.confirm_hold_s
-        boarded = self._boarded(device)
-        if device.get("passenger_present") != 1 and not (boarded and history.lost_sight):
-            return None
-        if boarded:
+        if self._boarded(device):
             return p.boarded, p.boarded_hold_s, p.boarded_confirm_hold_s
         lively = history.boarded is not None and history.quiet_cycles < 3 and not history.ghost
         story = p.stayed if lively else p.stuck_sensor
@@ -487,17 +515,17 @@ class Entrapment:
         return self._opened_here(device) and (history.boarded or 0) >= (history.opened or 0)
 
     def _waits(self, device: Device) -> bool:
-        """Who boarded and keeps still is out of sight, not out of the car."""
+        """Who keeps still behind a shut door is out of sight, not out of the car."""
         stands = device.get("door_zone") == 1 and device.get("door_closed") == 1
         mode = device.get("service_mode")
-        unseen = device.get("passenger_present") != 1 and not device.history.lost_sight
+        inside = self._kept_shut(device) or self._boarded(device)
         return (
             stands
             and not moves(device)
             and mode not in (0, 2, 3, 4, 6)
-            and self._boarded(device)
-            and not self._kept_shut(device)
-            and unseen
+            and inside
+            and not self._sees(device)
+            and not self._slow(device)
         )
 
     def _person(self, device: Device) -> float | None:

@@ -166,6 +166,14 @@ def test_devices_do_not_influence_each_other(world: tuple[Kind, list[dict[str, A
     ]
 
 
+@given(traffic())
+@settings(deadline=None, max_examples=40)
+def test_rows_that_report_nothing_change_nothing(world: tuple[Kind, list[dict[str, Any]]]) -> None:
+    kind, rows = world
+    doubled = [more for row in rows for more in ((row, {**row, "v": {}}) if "v" in row else (row,))]
+    assert run(fresh(kind), steps(kind, doubled)) == run(fresh(kind), steps(kind, rows))
+
+
 def test_a_grown_fleet_keeps_its_state() -> None:
     bank = fresh(Kind.LIFT)
     rows = [{"id": "D1", "t": T0, "v": {**PARKED, "door_zone": False, "passenger_present": True}}]

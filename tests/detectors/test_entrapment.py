@@ -1,9 +1,11 @@
 """Each story is drawn on a time line: what the car did, and what must be claimed when."""
 
+import numpy as np
 import pytest
 
+from domain.equipment import Equipment, Kind
 from domain.readings import Quality
-from tests.support.story import LATE, Story, leave, lift, only, ride
+from tests.support.story import LATE, PARKED, Story, leave, lift, only, ride
 
 OFF, AT, BUTTON = "entrapment_off_level", "entrapment_at_level", "alarm_button"
 
@@ -349,6 +351,56 @@ def test_samples_buffered_in_one_message_are_judged_at_their_own_times() -> None
     story.at(40, received_s=100, car_status=0)
     story.at(76, received_s=100, car_status=1)
     assert story.levels() == [(OFF, "suspected", 40, 100)]
+
+
+def snapshots(changes: list[tuple[float, dict[str, object]]], interval_s: float) -> Story:
+    """A terminal that sends everything at a fixed interval and nothing in between."""
+    story = Story(Equipment(id="L1", kind=Kind.LIFT, report_interval_s=interval_s), lag_s=0.3)
+    state, left = dict(PARKED), sorted(changes, key=lambda change: change[0])
+    for n in range(int(left[-1][0] / interval_s) + 1):
+        while left and left[0][0] <= n * interval_s:
+            state |= left.pop(0)[1]
+        story.at(n * interval_s, **state)
+    return story.until(n * interval_s + interval_s / 2)
+
+
+def trip(t_s: float, run_s: float) -> list[tuple[float, dict[str, object]]]:
+    """Boards, rides, leaves; presence holds for six seconds after the door has closed."""
+    return [
+        (t_s, {"door_closed": False}),
+        (t_s + 2, {"passenger_present": True}),
+        (t_s + 6, {"door_closed": True}),
+        (t_s + 8, {"car_status": 1, "door_zone": False}),
+        (t_s + 8 + run_s, {"car_status": 0, "door_zone": True}),
+        (t_s + 10 + run_s, {"door_closed": False}),
+        (t_s + 16 + run_s, {"door_closed": True}),
+        (t_s + 22 + run_s, {"passenger_present": False}),
+    ]
+
+
+@pytest.mark.parametrize("interval_s", [1, 2, 5, 10, 15, 30, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_traffic_between_snapshots_is_no_entrapment(interval_s: int, seed: int) -> None:
+    """Most door openings fall between two samples; the next passenger looks like the last one."""
+    rng = np.random.default_rng(seed)
+    changes, t = [], 20.0
+    while t < 1_800:
+        run_s = float(rng.integers(4, 40))
+        changes += trip(t, run_s)
+        t += 25 + run_s + rng.uniform(0, 40)
+    assert snapshots(changes, interval_s).levels() == []
+
+
+@pytest.mark.parametrize("interval_s", [1, 5, 10, 15, 30])
+@pytest.mark.parametrize("kind", [OFF, AT])
+def test_an_entrapment_shows_in_snapshots_too(kind: str, interval_s: int) -> None:
+    changes = [*trip(20, 15)[:5], (420.0, dict[str, object]())]
+    changes[4] = (43, {"car_status": 0, "door_zone": kind == AT})
+    story = snapshots(changes, interval_s)
+    assert [(kind, level) for kind, level, _, _ in story.levels()] == [
+        (kind, "suspected"),
+        (kind, "confirmed"),
+    ]
 
 
 def test_evidence_says_what_was_seen_and_how_much_it_weighs() -> None:
