@@ -174,7 +174,8 @@ class LiftHistory:
     def _sample(self, rows: Rows, now: Floats) -> None:
         """Measure how often a terminal samples; one lost message does not matter."""
         said = ~np.isnan(rows.reported[:, _STATUS])
-        status = said.any(axis=1) & (rows.event_ns > self.status_ns[rows.device])
+        # Rows of one instant come from a clock that is wrong, or too coarse: they count as close.
+        status = said.any(axis=1) & (rows.event_ns >= self.status_ns[rows.device])
         device, event = rows.device[status], rows.event_ns[status]
         whole = np.all(said | np.isnan(now[:, _STATUS]), axis=1)[status]
         step = np.where(self.status_ns[device] == NEVER, 0, event - self.status_ns[device])

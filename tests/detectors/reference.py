@@ -376,7 +376,7 @@ class History:
     def _sample(self, row: Row, device: Device) -> None:
         names = ("car_status", "door_zone", "door_closed", "passenger_present")
         said = [name for name in names if row.values.get(name) is not None]
-        if not said or (self.status is not None and row.event <= self.status):
+        if not said or (self.status is not None and row.event < self.status):
             return
         whole = all(name in said or device.get(name) is None for name in names)
         step = 0 if self.status is None else row.event - self.status
