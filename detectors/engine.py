@@ -239,40 +239,37 @@ class KindEngine:
             return findings
         for detector, stages in self._staged:
             raised, ended = stages.elapse(at.device, at.event_ns)
-            findings += [self._raised(detector, stages, at, int(i)) for i in raised]
-            findings += [self._ended(detector, stages, at, int(i)) for i in ended]
+            for phase, since, found in (
+                (Phase.RAISED, stages.case_ns, raised),
+                (Phase.ENDED, stages.over_ns, ended),
+            ):
+                findings += [
+                    self._timed(detector, stages, at, int(i), phase, int(since[at.device[i]]))
+                    for i in found
+                ]
             stages.reset(at.device[ended])
         self._refresh_timers(at.device)
         return findings
 
-    def _raised(self, detector: Staged, stages: Stages, at: _At, i: int) -> Finding:
+    def _timed(
+        self, detector: Staged, stages: Stages, at: _At, i: int, phase: Phase, onset_ns: int
+    ) -> Finding:
+        """Finding of a hold timer that rose or ended."""
         device = int(at.device[i])
+        raised = phase is Phase.RAISED
+        event_ns, context = int(at.event_ns[i]), self._context
         return Finding(
             detector=detector.name,
             kind=detector.incident,
             equipment_id=self._ids[device],
             level=LEVELS[stages.level[device] - 1],
-            phase=Phase.RAISED,
-            onset_ns=int(stages.case_ns[device]),
+            phase=phase,
+            onset_ns=onset_ns,
             detected_at_ns=int(at.received_ns[i]),
             position=int(at.position[i]),
             late=at.late,
-            evidence=detector.evidence(device, int(at.event_ns[i]), self._context),
-        )
-
-    def _ended(self, detector: Staged, stages: Stages, at: _At, i: int) -> Finding:
-        device = int(at.device[i])
-        return Finding(
-            detector=detector.name,
-            kind=detector.incident,
-            equipment_id=self._ids[device],
-            level=LEVELS[stages.level[device] - 1],
-            phase=Phase.ENDED,
-            onset_ns=int(stages.over_ns[device]),
-            detected_at_ns=int(at.received_ns[i]),
-            position=int(at.position[i]),
-            late=at.late,
-            reason=detector.end_reason(device, self._context),
+            evidence=detector.evidence(device, event_ns, context) if raised else (),
+            reason="" if raised else detector.end_reason(device, context),
         )
 
     def _settle(self, device: Devices, now_ns: int, position: int, quiet_ns: int) -> list[Finding]:
