@@ -10,8 +10,9 @@ ARGS ?=
 
 .PHONY: demo test check bench gen clean
 
+# Set-up and demo print nothing of their own on stdout: with --json it is one object.
 demo: .venv/runtime
-	$(BIN)/equipwatch demo $(ARGS)
+	@$(BIN)/equipwatch demo $(ARGS)
 
 test: check
 	bash tests/support/system_packages.sh
@@ -33,14 +34,15 @@ gen: .venv/dev
 	$(BIN)/equipwatch config sample > deploy/equipwatch.sample.toml
 
 .venv/runtime: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
-	touch $@
+	@echo "set-up: environment in .venv" >&2
+	@$(PYTHON) -m venv .venv >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . >&2
+	@touch $@
 
 .venv/dev: .venv/runtime
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
-	touch $@
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev >&2
+	@touch $@
 
 clean:
 	rm -rf .venv demo-data
