@@ -22,7 +22,8 @@ class Verdict:
     Parameters
     ----------
     found
-        Every incident with the truth that it matches, as plain objects.
+        Every incident as a plain object, with the fault that it is or that explains it; ``truth``
+        is ``None`` for a spurious one.
     missed
         Faults whose evidence was sent in time and that have no incident.
     spurious
@@ -50,12 +51,15 @@ def judge(truths: Sequence[Truth], incidents: Iterable[Incident], *, ended_ns: i
     hit = {id(truth) for _, truth in matches if truth is not None}
     expected = [truth for truth in truths if _expected(truth, ended_ns)]
     return Verdict(
-        found=tuple(_report(incident, truth) for incident, truth in matches),
+        found=tuple(
+            _report(incident, truth or _explanation(incident, by_device))
+            for incident, truth in matches
+        ),
         missed=tuple(truth for truth in expected if id(truth) not in hit),
         spurious=tuple(
             incident
             for incident, truth in matches
-            if truth is None and not _explained(incident, by_device)
+            if truth is None and _explanation(incident, by_device) is None
         ),
     )
 
@@ -77,13 +81,15 @@ def _cause(incident: Incident, by_device: dict[str, list[Truth]]) -> Truth | Non
     return None
 
 
-def _explained(incident: Incident, by_device: dict[str, list[Truth]]) -> bool:
-    """Whether a line of the device names the incident's case as true besides its own kind."""
-    return any(
-        case_of(IncidentKind(kind)) == incident.case
-        for truth in by_device.get(incident.equipment_id, ())
-        for kind in (*truth.may_raise, *((truth.kind,) if truth.kind else ()))
-    )
+def _explanation(incident: Incident, by_device: dict[str, list[Truth]]) -> Truth | None:
+    """Line of the device that names the incident's case as true besides its own kind."""
+    lines = by_device.get(incident.equipment_id, ())
+    return next((truth for truth in lines if incident.case in _true_cases(truth)), None)
+
+
+def _true_cases(truth: Truth) -> set[str]:
+    kinds = (*truth.may_raise, *((truth.kind,) if truth.kind else ()))
+    return {case_of(IncidentKind(kind)) for kind in kinds}
 
 
 def _report(incident: Incident, truth: Truth | None) -> dict[str, Any]:
@@ -94,6 +100,6 @@ def _report(incident: Incident, truth: Truth | None) -> dict[str, Any]:
         "kind": incident.kind.value,
         "equipment_id": incident.equipment_id,
         "level": incident.level.value,
-        "truth": None if truth is None else truth.kind,
+        "truth": None if truth is None else truth.kind or truth.cause,
         "detected_after_s": None if after_s is None else round(after_s, 1),
     }
