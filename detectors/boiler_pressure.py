@@ -41,8 +41,8 @@ class BoilerPressureParameters:
     ----------
     margin
         Share above rated pressure before a forecast counts (trip expected at +1 %).
-    window_s, samples_min
-        Span and number of samples of the slope.
+    window_s, samples_min, span_min_s
+        Longest span, fewest samples and shortest span of the slope.
     forecast_suspected_s, forecast_confirmed_s
         Time to set pressure that raises each level.
     slope_min_mpa_per_min, slope_max_mpa_per_min
@@ -55,7 +55,8 @@ class BoilerPressureParameters:
 
     margin: float = 0.01
     window_s: float = 10.0
-    samples_min: float = 4.0
+    samples_min: float = 3.0
+    span_min_s: float = 3.0
     forecast_suspected_s: float = 60.0
     forecast_confirmed_s: float = 15.0
     slope_min_mpa_per_min: float = 0.03
@@ -180,9 +181,7 @@ class BoilerPressure:
     def _forecast(self, device: Devices, limit: Floats) -> tuple[Floats, Floats]:
         """Fitted pressure, and seconds to the set pressure: infinite when not rising to it."""
         p = self._p
-        slope, fitted = _line(
-            self.sample_ns[device], self.sample_mpa[device], p.window_s, p.samples_min
-        )
+        slope, fitted = _line(self.sample_ns[device], self.sample_mpa[device], p)
         per_min = slope * 60
         steady = ~_jumps(self.sample_ns[device], self.sample_mpa[device], p)
         usable = (
@@ -193,15 +192,13 @@ class BoilerPressure:
         return fitted, np.where(usable, np.maximum(ahead_s, 0), np.inf)
 
 
-def _line(
-    sample_ns: Ints, value: Floats, window_s: float, samples_min: float
-) -> tuple[Floats, Floats]:
+def _line(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> tuple[Floats, Floats]:
     """Least-squares slope [1/s] of the window's samples, and the line's value at the newest.
 
     Both are NaN when there are too few samples.
     """
     time_s = (sample_ns - sample_ns[:, -1:]) / NS_PER_S
-    inside = (time_s >= -window_s) & ~np.isnan(value)
+    inside = (time_s >= -p.window_s) & ~np.isnan(value)
     n = inside.sum(axis=1)
     t = np.where(inside, time_s, 0.0)
     v = np.where(inside, value, 0.0)
@@ -210,7 +207,7 @@ def _line(
         t_off = np.where(inside, t - t_mean[:, None], 0.0)
         v_off = np.where(inside, v - v_mean[:, None], 0.0)
         slope = (t_off * v_off).sum(axis=1) / (t_off**2).sum(axis=1)
-    enough = n >= samples_min
+    enough = (n >= p.samples_min) & (t.min(axis=1) <= -p.span_min_s)
     return np.where(enough, slope, np.nan), np.where(enough, v_mean - slope * t_mean, np.nan)
 
 

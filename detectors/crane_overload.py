@@ -2,7 +2,8 @@
 
 The median of the last three samples takes away single spikes. The dynamic factor at lift-off
 (1.05-1.3 for less than a second) is told from a plateau by samples, not by the clock: the first and
-the last that exceed the limit must lie `span_s` apart, or be neighbours at `neighbour_s` or slower.
+the last of three that exceed the limit must lie `span_s` apart, or two be neighbours at
+`neighbour_s` or slower and alike within `neighbour_ratio` (a dynamic peak and a spike are not).
 
     load    ____╱▔╲_plateau below the limit_____      ____╱▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔
     samples ....xx............... spans < 1 s         ....xxxxxxxxx confirmed 1 s after the first
@@ -29,6 +30,8 @@ from domain.incidents import IncidentKind
 from domain.instants import seconds
 
 _SAMPLES = 3
+_NOT_YET_NS = seconds(1e6)
+"""Hold of what the next sample decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class CraneOverloadParameters:
     overload_ratio: float = 1.05
     span_s: float = 1.0
     neighbour_s: float = 0.8
+    neighbour_ratio: float = 1.35
     lone_intervals: float = 1.2
     lone_hold_s: float = 3.0
     lone_hold_max_s: float = 15.0
@@ -166,11 +170,15 @@ class CraneOverload:
         p = self._p
         newest, previous = self.sample_ns[device, -1], self.sample_ns[device, -2]
         interval = np.where(previous == NEVER, 0, newest - previous)
-        neighbours = (since_ns <= previous) & (interval >= seconds(p.neighbour_s))
-        plateau = last_exceeds & (neighbours | (newest - since_ns >= seconds(p.span_s)))
+        last_t, before_t = self.sample_t[device, -1], self.sample_t[device, -2]
+        alike = np.maximum(last_t, before_t) <= p.neighbour_ratio * np.minimum(last_t, before_t)
+        neighbours = (since_ns <= previous) & (interval >= seconds(p.neighbour_s)) & alike
+        three = since_ns <= self.sample_ns[device, -3]
+        spans = three & (newest - since_ns >= seconds(p.span_s))
+        plateau = last_exceeds & (neighbours | spans)
         alone = (interval * p.lone_intervals).astype(np.int64)
         alone = np.clip(alone, seconds(p.lone_hold_s), seconds(p.lone_hold_max_s))
-        return np.where(plateau, 0, alone)
+        return np.where(plateau, 0, np.where(last_exceeds, alone, _NOT_YET_NS))
 
     def _plateau_ns(self, rows: Rows, capacity: Floats) -> Ints:
         """First of the remembered samples from which on all exceed the limit, else the row."""

@@ -602,7 +602,7 @@ class BoilerPressure:
 
     def _forecast(self, limit: float) -> tuple[float, float]:
         p, window = self.p, self._window()
-        if len(window) < p.samples_min:
+        if len(window) < p.samples_min or window[0][0] > -p.span_min_s:
             return 0.0, float("inf")
         times, pressures = zip(*window, strict=True)
         slope, fitted = statistics.linear_regression(times, pressures)
@@ -702,8 +702,13 @@ class CraneOverload:
         previous = self.samples[-2][0] if len(self.samples) > 1 else None
         interval = 0 if previous is None else newest - previous
         neighbours = previous is not None and since <= previous and interval >= p.neighbour_s * S
-        if last_exceeds and (neighbours or newest - since >= p.span_s * S):
+        loads = [load for _, load in self.samples[-2:]]
+        neighbours = neighbours and max(loads) <= p.neighbour_ratio * min(loads)
+        three = len(self.samples) > 2 and since <= self.samples[-3][0]
+        if last_exceeds and (neighbours or (three and newest - since >= p.span_s * S)):
             return 0
+        if not last_exceeds:
+            return 1e6
         return min(max(interval / S * p.lone_intervals, p.lone_hold_s), p.lone_hold_max_s)
 
     def _load_t(self) -> float:

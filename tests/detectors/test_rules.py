@@ -105,6 +105,21 @@ def test_normal_cycling_up_to_the_rated_pressure_claims_nothing() -> None:
     assert story.levels() == []
 
 
+@pytest.mark.parametrize("phase_s", range(5))
+@pytest.mark.parametrize("rise_mpa_per_min", [0.12, 0.15])
+def test_a_blocked_outlet_is_claimed_in_time_at_five_seconds_a_sample(
+    rise_mpa_per_min: float, phase_s: int
+) -> None:
+    """Three samples make a slope: some 8 s remain beyond the margin, one sample falls in them."""
+    story = boiler(rated_pressure_mpa=0.8, report_interval_s=5.0)
+    lifts_s = 20 + 0.07 / rise_mpa_per_min * 60
+    for t in range(phase_s, 80, 5):
+        pressure = 0.76 + max(0, t - 20) * rise_mpa_per_min / 60
+        story.at(t, steam_pressure_mpa=round(pressure, 3), flame_on=True)
+    dispatched = [entry for entry in story.levels() if entry[1] != "advisory"]
+    assert dispatched[0][3] < lifts_s
+
+
 @pytest.mark.parametrize(("rated_mpa", "span_mpa"), [(0.4, 1.0), (0.8, 1.6)])
 def test_noise_of_half_a_percent_of_the_span_dispatches_nobody(
     rated_mpa: float, span_mpa: float
@@ -207,6 +222,13 @@ def test_a_lone_spike_of_slow_sampling_claims_nothing_and_two_samples_do(interva
         heavy.at(n * interval_s, hook_load_t=12.0 if n >= 10 else 9.0)
     assert spiky.levels("overload") == []
     assert heavy.levels("overload")[0][2:] == (10 * interval_s, 11 * interval_s)
+
+
+def test_a_dynamic_peak_and_a_spike_side_by_side_are_no_plateau() -> None:
+    story = crane(rated_load_t=10.0)
+    for t in range(30):
+        story.at(t, hook_load_t={10: 11.7, 11: 25.0}.get(t, 9.0))
+    assert story.levels() == []
 
 
 def test_a_terminal_that_reports_changes_only_is_believed_after_a_while() -> None:
