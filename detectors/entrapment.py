@@ -29,7 +29,7 @@ neither car status nor speed and the express zone is longer than registered, and
 stands still in a parked car for minutes by choice.
 
 Weights and limits are ours (mark D of the facts that this was built on): they make the cases above
-come out as described, and are settings. Memory: 72 B of timers and 57 B of history a lift and case.
+come out as described, and are settings.
 """
 
 from dataclasses import dataclass
