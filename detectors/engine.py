@@ -187,7 +187,7 @@ class KindEngine:
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass for the devices that are due."""
         device = np.flatnonzero(self._due <= now_ns).astype(np.int32)
-        findings = self._settle(device, now_ns, position, LATE_SETTLE_NS)
+        findings = self._settle(device, now_ns, position)
         ready = device[self._current.late_ns[device] == NEVER]
         findings += self._elapse(self._tick_at(ready, now_ns, position))
         findings += self._fall_silent(ready, now_ns, position)
@@ -272,10 +272,10 @@ class KindEngine:
             reason="" if raised else detector.end_reason(device, context),
         )
 
-    def _settle(self, device: Devices, now_ns: int, position: int, quiet_ns: int) -> list[Finding]:
+    def _settle(self, device: Devices, now_ns: int, position: int) -> list[Finding]:
         """Judge what still stands at the end of late data."""
         late_ns = self._current.late_ns[device]
-        over = device[(late_ns != NEVER) & (now_ns - late_ns >= quiet_ns)]
+        over = device[(late_ns != NEVER) & (now_ns - late_ns >= LATE_SETTLE_NS)]
         m = len(over)
         at = _At(
             over,

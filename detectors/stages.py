@@ -145,13 +145,6 @@ class Stages:
         running = self.paused_ns[device] == NEVER
         return np.where(running, np.minimum(rises, ends), FAR)
 
-    def shift(self, device: Devices, by_ns: Ints) -> None:
-        """Move event times of devices whose clock was judged anew."""
-        for name in self.times():
-            array = getattr(self, name)
-            move = by_ns[:, None] if array.ndim > 1 else by_ns
-            array[device] += np.where(array[device] != NEVER, move, 0)
-
     def _pause(self, device: Devices, event_ns: Ints) -> None:
         """Stop the timers of devices of which nothing can be said."""
         paused = self.paused_ns[device]

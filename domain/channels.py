@@ -170,8 +170,3 @@ COLUMNS: Mapping[Kind, Mapping[str, int]] = {
     for kind, channels in CHANNELS.items()
 }
 """Per kind, the column of each channel in `ReadingBatch.values`."""
-
-
-def channel_names(kind: Kind) -> tuple[str, ...]:
-    """Names of a kind's channels in column order."""
-    return tuple(channel.name for channel in CHANNELS[kind])

@@ -73,11 +73,6 @@ def device(kind: Kind, equipment_id: str, stream: Stream) -> str:
     return f"{ROOT}/{kind}/{equipment_id}/{stream.name.lower()}"
 
 
-def device_streams(kind: Kind, equipment_id: str) -> tuple[str, ...]:
-    """All topics that a device may publish on."""
-    return tuple(device(kind, equipment_id, stream) for stream in Stream)
-
-
 def device_filter(kind: Kind, equipment_id: str) -> str:
     """Filter of everything below a device's own id: what a broker lets it publish."""
     return f"{ROOT}/{kind}/{equipment_id}/+"
