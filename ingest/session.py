@@ -1,14 +1,10 @@
-"""The MQTT session of the ingest process: journal first, acknowledge last.
+"""The MQTT session of the ingest process: paho's connection on one side of `ingest.chain`.
 
-paho's network thread only appends what arrives to a bounded list. The loop of `Ingest.run` commits
-that list to the journal as one frame, at most every `commit_interval_s`, and then acknowledges its
-messages in order of arrival. An acknowledgement belongs to one connection: after a reconnect the
-broker sends unacknowledged messages again, under numbers that mean something else.
+paho's network thread hands over what arrives; the loop of `Ingest.run` commits and acknowledges.
 """
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -22,25 +18,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from domain.errors import DependencyError, UsageError
-from domain.instants import NS_PER_S
-from domain.messages import Message
 from ingest import topics
 from ingest.broker import DROPPED_TOPIC
-from ingest.journal import JournalWriter
-
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-"""A longer payload is journalled cut to this; the decoder's own limits are far lower."""
-
-FRAME_PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
-"""Payload bytes after which a frame ends, however few messages it has."""
-
-PENDING_MAX = 50_000
-PENDING_BYTES_MAX = 128 * 1024 * 1024
-"""Messages and bytes that wait for their commit; beyond them nothing is read from the network, so
-the broker queues."""
-
-TICK_NS = NS_PER_S
-"""Ticks in the journal are this far apart."""
+from ingest.chain import Chain, ChainLimits, FrameWriter
 
 DRAIN_S = 5.0
 """How long a stop may go on committing what still arrives."""
@@ -51,7 +31,7 @@ SILENT_REFUSALS_MAX = 2
 _RECONNECT_MIN_S = 1
 _RECONNECT_MAX_S = 15
 _KEEPALIVE_S = 30
-_ROOM_POLL_S = 0.1
+_ROOM_POLL_S = 0.05
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _UNSUPPORTED_VERSION = 0x84
 _LOGIN_REFUSED = frozenset({0x86, 0x87})
@@ -105,71 +85,17 @@ class SessionSettings:
         return parts.hostname, port, parts.scheme == "mqtts"
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    message: Message
-    mid: int
-    qos: int
-    generation: int
-
-
-class _Pending:
-    """Messages between the network thread and the commit, in order of arrival and bounded."""
-
-    def __init__(self) -> None:
-        self._arrived: deque[_Arrived] = deque()
-        self._bytes = 0
-        self._changed = threading.Condition()
-        self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._arrived)
-
-    def put(self, arrived: _Arrived, notify_at: int) -> bool:
-        """Add a message, waiting for room; ``False`` once closed: it stays unacknowledged."""
-        with self._changed:
-            while self._full() and not self._closed:
-                self._changed.wait(_ROOM_POLL_S)
-            if self._closed:
-                return False
-            self._arrived.append(arrived)
-            self._bytes += len(arrived.message.payload)
-            if len(self._arrived) >= notify_at:
-                self._changed.notify_all()
-            return True
-
-    def take(self, limit: int, timeout_s: float) -> list[_Arrived]:
-        """Wait for ``limit`` messages or the time-out, and take what makes a frame."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._arrived) >= limit, timeout_s)
-            frame: list[_Arrived] = []
-            size_bytes = 0
-            while self._arrived and len(frame) < limit and size_bytes < FRAME_PAYLOAD_BYTES_MAX:
-                frame.append(self._arrived.popleft())
-                size_bytes += len(frame[-1].message.payload)
-            self._bytes -= size_bytes
-            self._changed.notify_all()
-            return frame
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _full(self) -> bool:
-        return len(self._arrived) >= PENDING_MAX or self._bytes >= PENDING_BYTES_MAX
-
-
 class Ingest:
     """Receives, journals and acknowledges.
 
     Parameters
     ----------
+    open_writer
+        Opens the journal.
+    disk_share
+        Share of the disk budget in use.
     clock
         Received time in nanoseconds.
-    on_session_lost
-        Called by `run` when the broker had forgotten our session although messages came through it
-        before: some may be missing.
 
     Raises
     ------
@@ -180,76 +106,74 @@ class Ingest:
     def __init__(
         self,
         settings: SessionSettings,
-        writer: JournalWriter,
+        open_writer: Callable[[], FrameWriter],
         *,
+        disk_share: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], int] = time.time_ns,
-        on_session_lost: Callable[[], None] | None = None,
     ) -> None:
         if settings.commit_messages * 2 > settings.receive_maximum:
             raise UsageError("receive_maximum must be at least twice commit_messages")
         settings.address()
         self._settings = settings
-        self._writer = writer
-        self._clock = clock
-        self._on_session_lost = on_session_lost
-        self._pending = _Pending()
+        self._chain = Chain(
+            open_writer,
+            clock=clock,
+            disk_share=disk_share,
+            limits=ChainLimits(
+                commit_messages=settings.commit_messages,
+                commit_messages_max=settings.receive_maximum // 2,
+            ),
+        )
         self._version = MQTTProtocolVersion.MQTTv5
-        # Guards generation and connection against an acknowledgement on its way out.
-        self._ack_lock = threading.Lock()
-        self._generation = 0
-        self._connected = False
-        self._received_here = self._acknowledged_here = 0
-        self._tick_number: int | None = None
         self._silent_refusals = 0
         self._version_refused = False
-        self._session_lost = False
         self._failure: str | None = None
         self._subscribe_mid: int | None = None
         self._network: threading.Thread | None = None
         self._stopping = False
-        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._counts = {"refused": 0, "unreachable": 0}
 
     def stats(self) -> Mapping[str, float]:
         """Counters since the start, and ``connected``, ``pending``, ``unacknowledged`` now."""
-        return {
-            **self._counts,
-            "connected": float(self._connected),
-            "pending": float(len(self._pending)),
-            "unacknowledged": float(self.unacknowledged()),
-        }
+        return {**self._chain.stats(), **self._counts}
 
     def unacknowledged(self) -> int:
         """Messages received on the present connection and not acknowledged yet."""
-        return max(self._received_here - self._acknowledged_here, 0)
+        return self._chain.unacknowledged()
 
     def run(self, stop: threading.Event) -> None:
         """Receive until ``stop``; then commit and acknowledge what has arrived, and disconnect.
 
-        While the broker is away, ticks go on.
+        While the broker is away, ticks go on; while the journal cannot be written, nothing is
+        acknowledged.
 
         Raises
         ------
-        ingest.journal.JournalWriteError
-            If a frame could not be made durable; its messages stay unacknowledged.
         DependencyError
             If the broker refuses login or subscription, or the network thread died.
         """
+        chain = self._chain
+        while not chain.open():
+            if stop.wait(self._settings.commit_interval_s):
+                return
         client = self._start()
         try:
             while not stop.is_set():
-                self._commit(client, self._settings.commit_interval_s)
-                self._tick()
+                chain.wait(self._settings.commit_interval_s)
+                while chain.commit(client.ack) >= self._settings.commit_messages:
+                    chain.tick()
+                chain.tick()
                 self._check()
                 if self._version_refused:
                     client = self._fall_back(client)
             deadline = time.monotonic() + DRAIN_S
-            while self._commit(client, 0) and time.monotonic() < deadline:
+            while chain.commit(client.ack) and time.monotonic() < deadline:
                 pass
         finally:
             self._stopping = True
-            self._pending.close()
             client.disconnect()
             client.loop_stop()
+            chain.close()
 
     def _start(self) -> Client:
         """Start the network thread; it connects by itself, again and again with back-off."""
@@ -301,11 +225,6 @@ class Ingest:
 
     def _check(self) -> None:
         """Act on what the network thread noted, and on its death."""
-        if self._session_lost:
-            self._session_lost = False
-            _log.error("session_lost", url=self._settings.url)
-            if self._on_session_lost is not None:
-                self._on_session_lost()
         if self._failure is not None:
             raise DependencyError(f"broker {self._settings.url}: {self._failure}")
         if self._network is not None and not self._network.is_alive() and not self._version_refused:
@@ -322,13 +241,7 @@ class Ingest:
         if reason.is_failure:
             self._refused(reason)
             return
-        with self._ack_lock:
-            self._new_generation(connected=True)
-        known = self._counts["connects"] or self._writer.messages
-        self._counts["connects"] += 1
-        if known and not flags.session_present:
-            self._counts["sessions_lost"] += 1
-            self._session_lost = True
+        self._chain.connected(session_present=flags.session_present)
         self._subscribe(client)
         _log.info("connected", url=self._settings.url, session_present=flags.session_present)
 
@@ -343,7 +256,7 @@ class Ingest:
 
     def _refused(self, reason: ReasonCode) -> None:
         self._counts["refused"] += 1
-        never_connected = not self._counts["connects"]
+        never_connected = not self._chain.stats()["connects"]
         if reason.value == _UNSUPPORTED_VERSION and self._version is MQTTProtocolVersion.MQTTv5:
             self._version_refused = True
         elif reason.value in _LOGIN_REFUSED and never_connected:
@@ -359,12 +272,14 @@ class Ingest:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: object, _properties: object
     ) -> None:
-        with self._ack_lock:
-            was_connected = self._connected
-            self._new_generation(connected=False)
+        # Before paho empties its output for the next connection, so that an acknowledgement is
+        # either written to the connection it belongs to or not at all.
+        was_connected = self._chain.is_connected
+        self._chain.disconnected()
         if self._stopping or self._version_refused or self._failure is not None:
             return
-        if not was_connected and not self._counts["connects"] and not self._counts["refused"]:
+        never_answered = not self._chain.stats()["connects"] and not self._counts["refused"]
+        if not was_connected and never_answered:
             self._silent_refusals += 1
             self._version_refused = (
                 self._silent_refusals >= SILENT_REFUSALS_MAX
@@ -386,69 +301,14 @@ class Ingest:
     def _on_message(self, _client: Client, _data: object, received: MQTTMessage) -> None:
         topic, payload = _topic(received), received.payload
         if topic == DROPPED_TOPIC:
-            self._counts["broker_dropped"] = int(payload) if payload.isdigit() else 0
+            if payload.isdigit():
+                self._chain.broker_dropped(int(payload))
             return
-        if len(payload) > MESSAGE_BYTES_MAX:
-            payload = payload[:MESSAGE_BYTES_MAX]
-            self._counts["cut"] += 1
-        message = Message(topic, bytes(payload), self._clock(), bool(received.retain))
-        self._counts["received"] += 1
-        self._received_here += received.qos > 0
-        arrived = _Arrived(message, received.mid, received.qos, self._generation)
-        self._pending.put(arrived, self._settings.commit_messages)
-
-    def _new_generation(self, *, connected: bool) -> None:
-        """Void every acknowledgement of the former connection; the caller holds the lock.
-
-        It happens before paho empties its output for the next connection, so an acknowledgement is
-        either written to the connection it belongs to or not at all.
-        """
-        self._generation += 1
-        self._connected = connected
-        self._received_here = self._acknowledged_here = 0
-
-    def _commit(self, client: Client, timeout_s: float) -> int:
-        """Journal one frame, acknowledge it after its commit, return its number of messages."""
-        frame = self._pending.take(self._settings.commit_messages, timeout_s)
-        if frame:
-            self._writer.append([entry.message for entry in frame], self._clock())
-            self._counts["journalled"] += len(frame)
-            self._acknowledge(client, frame)
-        return len(frame)
-
-    def _acknowledge(self, client: Client, frame: list[_Arrived]) -> None:
-        with self._ack_lock:
-            for entry in frame:
-                if entry.qos == 0:
-                    continue
-                if entry.generation != self._generation or not self._connected:
-                    self._counts["voided"] += 1
-                    continue
-                client.ack(entry.mid, entry.qos)
-                self._counts["acknowledged"] += 1
-                self._acknowledged_here += 1
-
-    def _tick(self) -> None:
-        """Tick once in each second of the clock, also when the clock is set back."""
-        now_ns = self._clock()
-        number = now_ns // TICK_NS
-        if number != self._tick_number:
-            self._writer.tick(now_ns)
-            self._tick_number = number
-
-
-_COUNTERS = (
-    "received",
-    "journalled",
-    "acknowledged",
-    "voided",
-    "connects",
-    "refused",
-    "unreachable",
-    "sessions_lost",
-    "cut",
-    "broker_dropped",
-)
+        while self._chain.is_full() and not self._stopping:
+            time.sleep(_ROOM_POLL_S)
+        self._chain.receive(
+            topic, bytes(payload), received.mid, received.qos, retain=received.retain
+        )
 
 
 def _topic(received: MQTTMessage) -> str:

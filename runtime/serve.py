@@ -24,6 +24,7 @@ from ingest.broker import (
     usernames,
     write_config,
 )
+from ingest.disk import share_of
 from ingest.journal import JournalWriter
 from ingest.session import Ingest, SessionSettings
 from runtime.settings import Settings
@@ -46,15 +47,18 @@ _log = structlog.get_logger(__name__)
 
 def run_ingest(settings: Settings, site: Site) -> int:
     """Run the ingest process until told to stop; return an exit code."""
-    writer = JournalWriter(site.journal, segment_s=settings.journal.segment_s)
-    ingest = Ingest(_session(settings, site), writer)
+    journal = settings.journal
+    ingest = Ingest(
+        _session(settings, site),
+        lambda: JournalWriter(site.journal, segment_s=journal.segment_s),
+        disk_share=share_of(site.journal, journal.max_bytes),
+    )
     workers = Workers(on_failure=lambda: None)
     workers.start("ingest", ingest.run)
     workers.start("stats", lambda stop: _write_stats(ingest, site, stop))
     workers.stop_on_signal()
     workers.wait()
     workers.stop()
-    writer.close()
     return 1 if workers.failed else 0
 
 
