@@ -15,6 +15,8 @@ class RefusalReason(StrEnum):
     TOO_MANY_ITEMS = "too_many_items"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
+    NOT_CBOR = "not_cbor"
+    NOT_SENML = "not_senml"
     TOO_DEEP = "too_deep"
     BAD_ITEM = "bad_item"
     BAD_TIME = "bad_time"
@@ -38,6 +40,8 @@ class Refusal:
         Index of the item within the message, -1 when the whole message was refused.
     sender
         Equipment or gateway id of the topic, empty when the topic names none.
+    equipment_id
+        Equipment that an item of a gateway is about, empty when that is not known.
     detail
         What exactly was wrong, in one sentence for the device's maker.
     """
@@ -51,3 +55,4 @@ class Refusal:
     payload: bytes
     received_at_ns: int
     detail: str
+    equipment_id: str = ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.channels import CHANNELS, COLUMNS, Channel, ChannelType
 from domain.codes import CODES
@@ -22,6 +23,35 @@ DEVICE_TEXTS_MAX = 4_096
 """Texts that one device may add to the vocabulary: none can use it up for the others."""
 
 _BAD_VALUE, _UNKNOWN_CHANNEL = int(Quality.BAD_VALUE), int(Quality.UNKNOWN_CHANNEL)
+
+ROW_COLUMNS = (
+    "device",
+    "event_time_ns",
+    "received_at_ns",
+    "position",
+    "ordinal",
+    "seq",
+    "stream",
+    "quality",
+    "code",
+    "active",
+    "online",
+    "arrival",
+)
+"""What a row is made of beside its readings; ``arrival`` orders the rows of one call."""
+
+_AS_THEY_ARE = (
+    "event_time_ns",
+    "received_at_ns",
+    "position",
+    "ordinal",
+    "seq",
+    "values",
+    "unknown",
+)
+
+Columns = dict[str, NDArray[Any]]
+"""Equal-length columns by the names of `ROW_COLUMNS`, ``values`` and ``unknown``."""
 
 Spec = tuple[int, frozenset[type], Mapping[float, float] | None, float, float]
 """Column, JSON types of a usable value, legal values with their readings, least and greatest value.
@@ -73,6 +103,13 @@ class Vocabulary:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.texts = list(dict.fromkeys((*texts, *CODES)))
         self.indices = {text: index for index, text in enumerate(self.texts)}
+        self._frozen: tuple[str, ...] = ()
+
+    def frozen(self) -> tuple[str, ...]:
+        """All texts as they stand now."""
+        if len(self._frozen) != len(self.texts):
+            self._frozen = tuple(self.texts)
+        return self._frozen
 
     def index(self, text: str, names: Names) -> int | None:
         """Index of a text, a new one when there is room for the device's, else ``None``."""
@@ -91,8 +128,9 @@ class RowBuilder:
     Parameters
     ----------
     rows
-        One tuple a row: device, event_time_ns, received_at_ns, position, ordinal, seq, stream,
-        quality, code, active, online.
+        One tuple a row, see `ROW_COLUMNS`.
+    steady
+        Rows that `ingest.steady` made, as columns.
     cell_*
         Row, column, value of every usable reading.
     unknown
@@ -101,6 +139,7 @@ class RowBuilder:
 
     kind: Kind
     rows: list[tuple[int, ...]] = field(default_factory=list)
+    steady: list[Columns] = field(default_factory=list)
     cell_rows: list[int] = field(default_factory=list)
     cell_columns: list[int] = field(default_factory=list)
     cell_values: list[float] = field(default_factory=list)
@@ -177,8 +216,31 @@ class RowBuilder:
         self.extras.append(Extra(row, name, number))
         return True
 
-    def batch(self, ids: tuple[str, ...], vocabulary: Vocabulary) -> ReadingBatch:
-        """Batch of all rows."""
+    def batch(self, ids: tuple[str, ...], vocabulary: Vocabulary) -> ReadingBatch | None:
+        """Batch of all rows in order of arrival; ``None`` when there are none."""
+        parts = [*([self._general()] if self.rows else []), *self.steady]
+        if not parts:
+            return None
+        columns, place = _in_order(parts)
+        extras = self.extras
+        if place is not None and extras:
+            extras = [Extra(int(place[extra.row]), extra.name, extra.value) for extra in extras]
+            extras.sort(key=lambda extra: extra.row)
+        return ReadingBatch(
+            kind=self.kind,
+            ids=ids,
+            device=columns["device"].astype(np.int32),
+            stream=columns["stream"].astype(np.uint8),
+            quality=columns["quality"].astype(np.uint16),
+            code=columns["code"].astype(np.int32),
+            active=columns["active"].astype(np.int8),
+            online=columns["online"].astype(np.int8),
+            **{name: columns[name] for name in _AS_THEY_ARE},
+            vocabulary=vocabulary.frozen(),
+            extras=tuple(extras),
+        )
+
+    def _general(self) -> Columns:
         n, channels = len(self.rows), len(CHANNELS[self.kind])
         columns = np.array(self.rows, dtype=np.int64).T.copy()
         values = np.full((n, channels), np.nan)
@@ -186,25 +248,21 @@ class RowBuilder:
         unknown = np.zeros((n, channels), dtype=np.bool_)
         if self.unknown:
             unknown[tuple(np.array(self.unknown).T)] = True
-        return ReadingBatch(
-            kind=self.kind,
-            ids=ids,
-            device=columns[0].astype(np.int32),
-            event_time_ns=columns[1],
-            received_at_ns=columns[2],
-            position=columns[3],
-            ordinal=columns[4],
-            seq=columns[5],
-            stream=columns[6].astype(np.uint8),
-            quality=columns[7].astype(np.uint16),
-            values=values,
-            unknown=unknown,
-            code=columns[8].astype(np.int32),
-            active=columns[9].astype(np.int8),
-            online=columns[10].astype(np.int8),
-            vocabulary=tuple(vocabulary.texts),
-            extras=tuple(self.extras),
-        )
+        named = dict(zip(ROW_COLUMNS, columns, strict=True))
+        return {**named, "values": values, "unknown": unknown}
+
+
+def _in_order(parts: list[Columns]) -> tuple[Columns, NDArray[np.intp] | None]:
+    """Parts below each other in order of arrival, and the place that each row was moved to."""
+    joined = parts[0]
+    if len(parts) > 1:
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in joined}
+    elif (np.diff(joined["arrival"]) >= 0).all():
+        return joined, None
+    order = np.argsort(joined["arrival"], kind="stable")
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    return {name: column[order] for name, column in joined.items()}, place
 
 
 def usable_text(text: str) -> bool:

@@ -39,7 +39,7 @@ _LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.
 
 _CONSTANT_SLACK_NS = seconds(2)
 _CONSTANT_SLACK_SHARE = 0.1
-_USUAL_WEIGHT = 0.05
+USUAL_WEIGHT = 0.05
 
 
 class Clock(msgspec.Struct):
@@ -96,7 +96,7 @@ def judge(
     if not is_late(clock, ts_ns, received_at_ns):
         clock.run_items = 0
         usual = clock.usual_lag_ns
-        mean = lag_ns if usual is None else usual + _USUAL_WEIGHT * (lag_ns - usual)
+        mean = lag_ns if usual is None else usual + USUAL_WEIGHT * (lag_ns - usual)
         clock.usual_lag_ns = min(mean, LATE_AFTER_NS)
         return ts_ns, 0
     if _constant(clock, lag_ns, received_at_ns):

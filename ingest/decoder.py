@@ -1,109 +1,79 @@
 """Journal frames to reading batches and refusals: identity, duplicates, device clocks, values.
 
 A pure function of frames and its own state: any split of the frames over calls gives the same rows.
+Items of steady devices are taken as columns (`ingest.steady`), all others one at a time
+(`ingest.general`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
-from domain.channels import COLUMNS
-from domain.codes import CODES, RETURNED_TO_AUTOMATIC
+from domain.channels import CHANNELS
 from domain.equipment import Fleet, Kind
-from domain.messages import Frame, Message
-from domain.readings import NO_CODE, ONLINE_UNSAID, Quality, ReadingBatch, Stream
-from domain.refusals import Refusal, RefusalReason
-from ingest import topics
-from ingest.assembly import RowBuilder, Vocabulary
-from ingest.items import (
-    NOT_CODED,
-    Coded,
-    DeviceMemory,
-    Item,
-    ItemError,
-    Source,
-    coded_of,
-    head_of,
-    key_of,
-    online_of,
-    retained_key_of,
-)
-from ingest.placing import Run, place_retained, place_will, runs_of
-from ingest.wire.catalog import items_of
-from ingest.wire.native import MalformedPayloadError
+from domain.messages import Frame
+from domain.readings import ONLINE_UNSAID, STREAMS, ReadingBatch, Stream
+from domain.refusals import Refusal
+from ingest import service, topics
+from ingest.assembly import Vocabulary
+from ingest.general import General
+from ingest.items import DeviceMemory, Source, iso_time
+from ingest.service import ServiceEvent
+from ingest.steady import Boots, ItemColumns, Steady
+from ingest.wire.typed import GATEWAY_ITEMS, Readers
+from ingest.work import Arrived, DecodeCounts, DecodeLimits, Work
 
-# Plain integers: these are combined once an item, and enum members are slow to combine.
-_LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
-_REBOOTED = int(Quality.REBOOTED)
-_BAD_VALUE = int(Quality.BAD_VALUE)
+__all__ = ["DecodeCounts", "DecodeLimits", "Decoded", "Decoder", "ServiceNotice"]
 
-_SNAPSHOT_VERSION = 2
-_KINDS = frozenset(Kind)
+_SNAPSHOT_VERSION = 3
+_NS_PER_MS = 1_000_000
+_STEADY_STREAMS = frozenset({Stream.STATUS, Stream.TELEMETRY, Stream.ALIVE})
+_STREAM_NUMBERS = {
+    name: int(stream) for name, stream in STREAMS.items() if stream in _STEADY_STREAMS
+}
+_ALIVE = int(Stream.ALIVE)
+_SAMPLED = {name: number for name, number in _STREAM_NUMBERS.items() if number != _ALIVE}
+_UNSAID = int(ONLINE_UNSAID)
+_NOTHING_SAID = {kind: (float("nan"),) * len(CHANNELS[kind]) for kind in Kind}
+_KIND_OF = {item: kind for kind, item in GATEWAY_ITEMS.items()}
+_NO_MEMBER: tuple[Any, int] = (None, 0)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_values_of = msgspec.structs.astuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecodeLimits:
-    """Limits of one payload and one device.
+class ServiceNotice:
+    """What ingest said of itself, and where in the journal."""
 
-    Parameters
-    ----------
-    device_bytes_max, gateway_bytes_max
-        Payload sizes of contract.md [byte].
-    extras_max
-        Channels outside the catalogue that one device may send.
-    codes_max
-        Codes of one item.
-    """
-
-    device_bytes_max: int = 64 * 1024
-    gateway_bytes_max: int = 1024 * 1024
-    extras_max: int = 64
-    codes_max: int = 64
-
-
-@dataclass(slots=True, kw_only=True)
-class DecodeCounts:
-    """What became of messages and items; messages = decoded + quarantined.
-
-    Parameters
-    ----------
-    decoded, quarantined
-        Messages with at least one usable item, and without.
-    accepted, duplicated, refused_items, alive
-        Items: rows given on, known already, refused, signs of life. They add up to ``items``.
-    lost
-        Change in the number of items missing by the devices' own numbering; negative when one
-        arrives after all.
-    """
-
-    messages: int = 0
-    decoded: int = 0
-    quarantined: int = 0
-    items: int = 0
-    accepted: int = 0
-    duplicated: int = 0
-    lost: int = 0
-    late: int = 0
-    clock_wrong: int = 0
-    bad_values: int = 0
-    unknown_channels: int = 0
-    refused_items: int = 0
-    alive: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Counts by name."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+    event: ServiceEvent
+    position: int
+    received_at_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Result of one call: rows in order of arrival, one batch a kind."""
+    """Result of one call: rows in order of arrival, one batch a kind.
+
+    Parameters
+    ----------
+    repeats
+        Equipment id and received time of every duplicate.
+    gaps
+        Ids of the equipment whose count of missing items changed, each once.
+    service
+        What ingest said of itself.
+    """
 
     batches: tuple[ReadingBatch, ...]
     refusals: tuple[Refusal, ...]
     counts: DecodeCounts
+    repeats: tuple[tuple[str, int], ...] = ()
+    gaps: tuple[str, ...] = ()
+    service: tuple[ServiceNotice, ...] = ()
 
 
 class _Version(msgspec.Struct):
@@ -116,28 +86,18 @@ class _State(msgspec.Struct):
     vocabulary: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    """The message an item came in."""
+class _DeviceRoute(NamedTuple):
+    equipment_id: str
+    kind: Kind
+    slot: int
+    stream: int
+    read: Callable[[bytes], Any]
 
-    message: Message
-    position: int
-    index: int
 
+class _GatewayRoute(NamedTuple):
+    """Members of a gateway: type of their items and slot by equipment id."""
 
-@dataclass(slots=True)
-class _Work:
-    """Output of one call under construction."""
-
-    builders: dict[Kind, RowBuilder] = field(default_factory=dict)
-    refusals: list[Refusal] = field(default_factory=list)
-    counts: DecodeCounts = field(default_factory=DecodeCounts)
-
-    def builder(self, kind: Kind) -> RowBuilder:
-        found = self.builders.get(kind)
-        if found is None:
-            found = self.builders[kind] = RowBuilder(kind)
-        return found
+    members: Mapping[str, tuple[Any, int]]
 
 
 class Decoder:
@@ -151,19 +111,37 @@ class Decoder:
 
     def __init__(self, fleet: Fleet, limits: DecodeLimits | None = None) -> None:
         self._limits = limits or DecodeLimits()
-        self._devices: dict[str, DeviceMemory] = {}
-        self._vocabulary = Vocabulary()
-        self._fleet = fleet
+        self._general = General(fleet, self._limits, before=self._release, after=self._take_over)
+        self._steady = {kind: Steady(kind) for kind in Kind}
+        self._boots = Boots()
+        self._readers = Readers(self._general.vocabulary.indices)
+        self.set_fleet(fleet)
+
+    @property
+    def devices(self) -> Mapping[str, DeviceMemory]:
+        """What is remembered of each device that was heard, by its id; read it, and soon."""
+        return {equipment_id: self.device(equipment_id) for equipment_id in self._general.devices}
+
+    def device(self, equipment_id: str) -> DeviceMemory:
+        """What is remembered of one device that was heard; read it, and soon."""
+        memory = self._general.devices[equipment_id]
+        kind, slot = self._fleet.slots[equipment_id]
+        if self._steady[kind].is_steady[slot]:
+            self._steady[kind].write_back(slot, memory)
+        return memory
 
     def set_fleet(self, fleet: Fleet) -> None:
         """Take over a changed registry; what is remembered of devices stays."""
-        self._fleet = fleet
+        self._fleet = self._general.fleet = fleet
+        # Topics of known devices only, so that nobody can fill it.
+        self._routes: dict[str, _DeviceRoute | _GatewayRoute] = {}
+        for kind, steady in self._steady.items():
+            steady.grow(len(fleet.members(kind)))
 
     def snapshot(self) -> bytes:
         """Everything remembered, as bytes."""
-        return msgspec.msgpack.encode(
-            _State(_SNAPSHOT_VERSION, self._devices, self._vocabulary.texts)
-        )
+        texts = self._general.vocabulary.texts
+        return msgspec.msgpack.encode(_State(_SNAPSHOT_VERSION, dict(self.devices), texts))
 
     def restore(self, data: bytes) -> None:
         """Continue from a snapshot.
@@ -180,266 +158,230 @@ class Decoder:
             state = msgspec.msgpack.decode(data, type=_State)
         except msgspec.MsgspecError as error:
             raise ValueError(f"unreadable decoder snapshot: {error}") from error
-        self._devices = state.devices
-        self._vocabulary = Vocabulary(state.vocabulary)
+        self._general.devices = state.devices
+        self._general.vocabulary = Vocabulary(state.vocabulary)
+        self._readers = Readers(self._general.vocabulary.indices)
+        self._routes = {}
+        for equipment_id, memory in state.devices.items():
+            kind, slot = self._fleet.slots[equipment_id]
+            self._steady[kind].take_over(slot, memory, self._boots)
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """Decode the messages of frames; a device's fault never reaches another device."""
-        work = _Work()
+        work = Work()
+        notices: list[ServiceNotice] = []
         # The one loop over readings in Python: everything behind it works on columns.
         for frame in frames:
             for index, message in enumerate(frame.messages):
-                self._message(_Arrived(message, frame.position, index), work)
-        batches = tuple(
-            builder.batch(self._fleet.ids[kind], self._vocabulary)
-            for kind, builder in work.builders.items()
-            if builder.rows
-        )
-        return Decoded(batches=batches, refusals=tuple(work.refusals), counts=work.counts)
-
-    def _message(self, arrived: _Arrived, work: _Work) -> None:
+                arrived = work.message(message, frame.position, index)
+                if message.topic == service.TOPIC:
+                    notices.append(_notice(arrived, work))
+                else:
+                    self._message(arrived, work)
+        self._settle(work)
         counts = work.counts
-        counts.messages += 1
-        usable = counts.accepted + counts.duplicated + counts.alive
-        try:
-            raw_items, source_of = self._open(arrived.message)
-        except MalformedPayloadError as error:
-            _refuse(work, arrived, -1, error.reason, error.detail)
+        counts.messages = len(work.usable)
+        counts.decoded = sum(work.usable)
+        counts.quarantined = counts.messages - counts.decoded
+        vocabulary, ids = self._general.vocabulary, self._fleet.ids
+        made = [builder.batch(ids[kind], vocabulary) for kind, builder in work.builders.items()]
+        return Decoded(
+            batches=tuple(batch for batch in made if batch is not None),
+            refusals=tuple(sorted(work.refusals, key=lambda r: (r.position, r.index, r.item))),
+            counts=counts,
+            repeats=tuple(work.repeats),
+            gaps=tuple(work.gaps),
+            service=tuple(notices),
+        )
+
+    def _message(self, arrived: Arrived, work: Work) -> None:
+        message = arrived.message
+        route = self._routes.get(message.topic) or self._find_route(message.topic)
+        if route is None or message.retain:
+            self._general.message(arrived, work)
+        elif isinstance(route, _DeviceRoute):
+            self._device_message(route, arrived, work)
         else:
-            counts.items += len(raw_items)
-            self._items(raw_items, source_of, arrived, work)
-        if counts.accepted + counts.duplicated + counts.alive > usable:
-            counts.decoded += 1
-        else:
-            counts.quarantined += 1
+            self._gateway_message(route, arrived, work)
 
-    def _open(self, message: Message) -> tuple[list[Any], Callable[[dict[str, Any]], Source]]:
-        """Raw items of a message, and how to find the source of each."""
-        topic = topics.parse(message.topic)
-        if topic is None:
-            raise MalformedPayloadError(
-                RefusalReason.BAD_TOPIC, "the topic is none of contract version 1"
-            )
-        if isinstance(topic, topics.GatewayTopic):
-            raw_items = items_of(message, self._limits.gateway_bytes_max)
-            return raw_items, lambda raw: self._gateway_source(topic.gateway_id, raw)
-        try:
-            source = self._source(topic.kind, topic.equipment_id, topic.stream)
-        except ItemError as error:
-            raise MalformedPayloadError(error.reason, error.detail) from error
-        raw_items = items_of(message, self._limits.device_bytes_max)
-        return raw_items, lambda raw: self._own_source(source, raw)
+    def _find_route(self, topic: str) -> _DeviceRoute | _GatewayRoute | None:
+        """Route of a topic on which steady items may come, ``None`` for any other."""
+        parsed = topics.parse(topic)
+        route: _DeviceRoute | _GatewayRoute | None = None
+        if isinstance(parsed, topics.DeviceTopic):
+            route = self._device_route(parsed)
+        elif parsed is not None:
+            members = self._members(parsed.gateway_id)
+            route = _GatewayRoute(members) if members else None
+        if route is not None:
+            self._routes[topic] = route
+        return route
 
-    def _items(
-        self,
-        raw_items: list[Any],
-        source_of: Callable[[dict[str, Any]], Source],
-        arrived: _Arrived,
-        work: _Work,
-    ) -> None:
-        heads: list[tuple[int, Item]] = []
-        for number, raw in enumerate(raw_items):
-            try:
-                heads.append((number, self._head(raw, source_of)))
-            except ItemError as error:
-                work.counts.refused_items += 1
-                _refuse(work, arrived, number, error.reason, error.detail)
-        runs = runs_of([item for _, item in heads], arrived.message.received_at_ns)
-        for number, item in heads:
-            try:
-                self._item(item, runs[id(item.device)], arrived, work)
-            except ItemError as error:
-                # It arrived, so that its number is not missing.
-                self._duplicate(item, arrived.message, work)
-                work.counts.refused_items += 1
-                _refuse(work, arrived, number, error.reason, error.detail)
+    def _device_route(self, topic: topics.DeviceTopic) -> _DeviceRoute | None:
+        kind, slot = self._fleet.slots.get(topic.equipment_id, (None, 0))
+        if kind is not topic.kind or topic.stream not in _STEADY_STREAMS:
+            return None
+        read = self._readers.device[topic.kind]
+        return _DeviceRoute(topic.equipment_id, topic.kind, slot, int(topic.stream), read)
 
-    def _source(self, kind: Kind, equipment_id: str, stream: Stream) -> Source:
-        place = self._fleet.slots.get(equipment_id)
-        if place is None:
-            raise ItemError(
-                RefusalReason.UNKNOWN_EQUIPMENT, f"{equipment_id} is not in the registry"
-            )
-        known_kind, slot = place
-        if known_kind is not kind:
-            raise ItemError(
-                RefusalReason.WRONG_KIND, f"{equipment_id} is a {known_kind}, not a {kind}"
-            )
-        return Source(self._fleet.devices[kind][slot], kind, slot, stream)
+    def _members(self, gateway_id: str) -> Mapping[str, tuple[Any, int]]:
+        return {
+            equipment.id: (GATEWAY_ITEMS[kind], slot)
+            for kind in Kind
+            for slot, equipment in enumerate(self._fleet.members(kind))
+            if equipment.gateway_id == gateway_id
+        }
 
-    def _own_source(self, source: Source, raw: dict[str, Any]) -> Source:
-        """Source of the topic, unless the body says that it is another known device."""
-        named = raw.get("id")
-        if isinstance(named, str) and named != source.equipment.id and named in self._fleet.slots:
-            raise ItemError(RefusalReason.FOREIGN_ID, f"{source.equipment.id} speaks for {named}")
-        kind = raw.get("kind")
-        if isinstance(kind, str) and kind != source.kind and kind in _KINDS:
-            raise ItemError(
-                RefusalReason.WRONG_KIND, f"{source.equipment.id} is a {source.kind}, not a {kind}"
-            )
-        return source
-
-    def _gateway_source(self, gateway_id: str, raw: dict[str, Any]) -> Source:
-        words = [raw.get("kind"), raw.get("id"), raw.get("stream")]
-        topic = topics.parse("/".join([topics.ROOT, *map(str, words)]))
-        if not isinstance(topic, topics.DeviceTopic):
-            raise ItemError(RefusalReason.BAD_ITEM, "the item has no usable kind, id and stream")
-        equipment = self._fleet.find(topic.equipment_id)
-        if equipment is None or equipment.gateway_id != gateway_id:
-            raise ItemError(
-                RefusalReason.FOREIGN_ID,
-                f"the registry does not name {gateway_id} as gateway of {topic.equipment_id}",
-            )
-        return self._source(topic.kind, topic.equipment_id, topic.stream)
-
-    def _head(self, raw: Any, source_of: Callable[[dict[str, Any]], Source]) -> Item:  # noqa: ANN401 - JSON
-        if not isinstance(raw, dict):
-            raise ItemError(RefusalReason.BAD_ITEM, "an item is a JSON object")
-        source = source_of(raw)
-        device = self._devices.get(source.equipment.id)
-        if device is None:
-            device = self._devices[source.equipment.id] = DeviceMemory()
-        return head_of(raw, source, device)
-
-    def _item(self, item: Item, run: Run, arrived: _Arrived, work: _Work) -> None:
-        """Check, de-duplicate, place in time and add the rows of one item."""
-        alive = item.source.stream is Stream.ALIVE
-        online = online_of(item.raw) if alive else ONLINE_UNSAID
-        coded = NOT_CODED if alive else coded_of(item, self._limits.codes_max)
-        if not alive and not coded.keys and not isinstance(item.raw.get("v"), dict):
-            raise ItemError(RefusalReason.NO_CONTENT, "the item has neither v nor a code")
-        if online != 0 and self._duplicate(item, arrived.message, work):
-            work.counts.duplicated += 1
+    def _device_message(self, route: _DeviceRoute, arrived: Arrived, work: Work) -> None:
+        found = _read(route.read, arrived.message.payload, self._limits.device_bytes_max)
+        if found is None:
+            self._general.message(arrived, work)
             return
-        event_time_ns = self._place(item, online, run, arrived.message, work)
-        builder = work.builder(item.source.kind)
-        if alive:
-            work.counts.alive += 1
-            self._row(builder, item, event_time_ns, arrived, online=online)
+        items = found if found.__class__ is list else (found,)
+        columns: list[ItemColumns] = []
+        for place, item in enumerate(items):
+            row = self._row(item, route.slot, route.stream, arrived.number, place)
+            if row is None:
+                self._general.message(arrived, work)
+                return
+            columns.append(row)
+        candidates = work.candidates_of(route.kind)
+        candidates.items += columns
+        if route.stream == _ALIVE:
+            candidates.values += [_NOTHING_SAID[route.kind]] * len(columns)
+        else:
+            candidates.values += [_values_of(item.v) for item in items]
+        work.pending.add(route.equipment_id)
+        work.counts.items += len(columns)
+
+    def _gateway_message(self, route: _GatewayRoute, arrived: Arrived, work: Work) -> None:
+        read, size_max = self._readers.gateway, self._limits.gateway_bytes_max
+        items = _read(read, arrived.message.payload, size_max)
+        if items is None:
+            self._general.message(arrived, work)
             return
-        work.counts.accepted += 1
-        self._rows(builder, item, event_time_ns, coded, arrived, work)
+        work.counts.items += len(items)
+        rows = self._gateway_rows(items, route.members, arrived.number)
+        if None not in rows and len(set(map(type, items))) == 1:
+            _gather(items, rows, work)
+            return
+        # The items of one device in one message are judged together.
+        odd = {item.id for item, row in zip(items, rows, strict=True) if row is None}
+        for type_ in {item.__class__ for item in items}:
+            chosen: list[tuple[Any, ItemColumns | None]] = [
+                (item, row)
+                for item, row in zip(items, rows, strict=True)
+                if item.__class__ is type_ and item.id not in odd
+            ]
+            if chosen:
+                _gather([item for item, _ in chosen], [row for _, row in chosen], work)
+        if odd:
+            places = [place for place, item in enumerate(items) if item.id in odd]
+            self._general.some_items(places, arrived, work)
 
-    def _duplicate(self, item: Item, message: Message, work: _Work) -> bool:
-        """Take an item into the device's numbering; say whether it was there already."""
-        sequence = item.device.sequence
-        numbered = item.seq >= 0 and item.boot
-        if message.retain:
-            if numbered and sequence.holds(item.boot, item.seq):
-                return True
-            return not sequence.keyed(retained_key_of(item))
-        if numbered:
-            lost = sequence.lost
-            fresh = sequence.numbered(item.boot, item.seq)
-            work.counts.lost += sequence.lost - lost
-            return not fresh
-        if item.seq < 0 and item.ts_ns is None:
-            # Without number and time nothing tells a repetition from a repeated state.
-            return False
-        return not sequence.keyed(key_of(item))
-
-    def _place(self, item: Item, online: int, run: Run, message: Message, work: _Work) -> int:
-        """Event time of an item; its flags go into ``item.flags``."""
-        received_at_ns = message.received_at_ns
-        if message.retain:
-            event_time_ns, flags = place_retained(item, online, received_at_ns)
-        elif online == 0:
-            event_time_ns, flags = place_will(received_at_ns)
-        else:
-            event_time_ns, flags = run.place(item, received_at_ns)
-            if item.device.reboots(item.boot):
-                flags |= _REBOOTED
-        item.flags |= flags
-        work.counts.late += bool(flags & _LATE)
-        work.counts.clock_wrong += bool(flags & _WRONG)
-        return event_time_ns
-
-    def _rows(
-        self,
-        builder: RowBuilder,
-        item: Item,
-        event_time_ns: int,
-        coded: Coded,
-        arrived: _Arrived,
-        work: _Work,
-    ) -> None:
-        """Add one row, or one a code; the values stand in the first."""
-        values = item.raw.get("v")
-        device, bad = item.device, coded.bad
-        if isinstance(values, dict):
-            flags, bad_values, strangers = builder.read(
-                values, self._vocabulary, device.names, self._limits.extras_max
-            )
-            item.flags |= flags
-            bad += bad_values
-            work.counts.unknown_channels += strangers
-        else:
-            bad += values is not None
-            values = {}
-        for key in coded.keys or ("",):
-            code = self._vocabulary.index(key, device.names) if key else NO_CODE
-            bad += code is None
-            item.flags |= _BAD_VALUE if bad else 0
-            _apply_code(builder, key, coded.active, values)
-            index = NO_CODE if code is None else code
-            self._row(builder, item, event_time_ns, arrived, code=index, active=coded.active)
-            item.flags &= ~(_STEP | _REBOOTED)
-        work.counts.bad_values += bad
+    def _gateway_rows(
+        self, items: Sequence[Any], members: Mapping[str, tuple[Any, int]], number: int
+    ) -> list[ItemColumns | None]:
+        """Columns of each item, ``None`` for one that is not for the steady path."""
+        rows: list[ItemColumns | None] = []
+        boots, place = self._boots.numbers, 0
+        # Inline, because this is where most of the decoder's time goes.
+        for item in items:
+            type_, slot = members.get(item.id, _NO_MEMBER)
+            boot, ts, stream = boots.get(item.boot, -1), item.ts, _SAMPLED.get(item.stream, -1)
+            if item.__class__ is not type_ or item.code is not None or item.codes is not None:
+                rows.append(None)
+            elif (
+                stream >= 0
+                and boot >= 0
+                and ts.__class__ is int
+                and item.v is not None
+                and item.online is None
+            ):
+                rows.append((slot, ts * _NS_PER_MS, item.seq, boot, stream, _UNSAID, number, place))
+            else:
+                stream = _STREAM_NUMBERS.get(item.stream, -1)
+                rows.append(self._row(item, slot, stream, number, place))
+            place += 1
+        return rows
 
     def _row(
         self,
-        builder: RowBuilder,
-        item: Item,
-        event_time_ns: int,
-        arrived: _Arrived,
-        *,
-        code: int = NO_CODE,
-        active: int = 1,
-        online: int = ONLINE_UNSAID,
-    ) -> None:
-        item.device.ordinal += 1
-        builder.rows.append(
-            (
-                item.source.slot,
-                event_time_ns,
-                arrived.message.received_at_ns,
-                arrived.position,
-                item.device.ordinal,
-                item.seq,
-                item.source.stream,
-                item.flags,
-                code,
-                active,
-                online,
-            )
-        )
+        item: Any,  # noqa: ANN401 - a made type
+        slot: int,
+        stream: int,
+        number: int,
+        place: int,
+    ) -> ItemColumns | None:
+        """Columns of an item, ``None`` when it is not for the steady path."""
+        boot = self._boots.numbers.get(item.boot, -1)
+        ts_ns = _exact_ns(item.ts)
+        is_alive = stream == _ALIVE
+        said = (item.v is None) is is_alive and item.online is (is_alive or None)
+        if ts_ns is None or boot < 0 or stream < 0 or not said:
+            return None
+        return slot, ts_ns, item.seq, boot, stream, 1 if is_alive else _UNSAID, number, place
+
+    def _settle(self, work: Work) -> None:
+        """Apply the candidates gathered so far; those that are not steady go the general path."""
+        if not work.pending:
+            return
+        candidates, work.candidates = work.candidates, {}
+        work.pending = set()
+        received_ns = np.array(work.received, dtype=np.int64)
+        others: dict[int, list[int]] = {}
+        for kind, gathered in candidates.items():
+            taken, left = self._steady[kind].settle(gathered, received_ns)
+            work.add_steady(kind, taken)
+            for index in left.tolist():
+                *_, number, place = gathered.items[index]
+                others.setdefault(number, []).append(place)
+        for number in sorted(others):
+            self._general.some_items(sorted(others[number]), work.arrived[number], work)
+
+    def _release(self, source: Source, memory: DeviceMemory, work: Work) -> None:
+        """Before the general path looks at an item: earlier ones of its device come first."""
+        if source.equipment.id in work.pending:
+            self._settle(work)
+        self._steady[source.kind].release(source.slot, memory)
+
+    def _take_over(self, source: Source, memory: DeviceMemory) -> None:
+        self._steady[source.kind].take_over(source.slot, memory, self._boots)
 
 
-def _refuse(work: _Work, arrived: _Arrived, item: int, reason: RefusalReason, detail: str) -> None:
+def _gather(items: Sequence[Any], rows: Sequence[ItemColumns | None], work: Work) -> None:
+    """Add items of one kind, all of them for the steady path, to the candidates."""
+    kind = _KIND_OF[type(items[0])]
+    candidates = work.candidates_of(kind)
+    candidates.items += rows  # type: ignore[arg-type]  # the caller left out every None
+    nothing = _NOTHING_SAID[kind]
+    candidates.values += [nothing if item.v is None else _values_of(item.v) for item in items]
+    work.pending.update([item.id for item in items])
+
+
+def _read(read: Callable[[bytes], Any], payload: bytes, size_max: int) -> Any:  # noqa: ANN401 - a made type
+    """Typed content of a payload, ``None`` when the general path must look at it."""
+    if len(payload) > size_max:
+        return None
+    try:
+        return read(payload)
+    except _UNREADABLE:
+        return None
+
+
+def _exact_ns(ts: int | str) -> int | None:
+    """Device time that needs no remark, else ``None``."""
+    if isinstance(ts, int):
+        return ts * _NS_PER_MS
+    ts_ns, flags = iso_time(ts)
+    return None if flags else ts_ns
+
+
+def _notice(arrived: Arrived, work: Work) -> ServiceNotice:
+    work.usable[arrived.number] = True
     message = arrived.message
-    work.refusals.append(
-        Refusal(
-            reason=reason,
-            position=arrived.position,
-            index=arrived.index,
-            item=item,
-            topic=message.topic,
-            sender=topics.sender(message.topic),
-            payload=message.payload,
-            received_at_ns=message.received_at_ns,
-            detail=detail,
-        )
+    return ServiceNotice(
+        event=service.event_of(message),
+        position=arrived.position,
+        received_at_ns=message.received_at_ns,
     )
-
-
-def _apply_code(builder: RowBuilder, key: str, active: int, said: Mapping[str, Any]) -> None:
-    """Give the coming row the channel value that a code means, unless the item says one itself."""
-    code = CODES.get(key)
-    if code is None:
-        return
-    effects = [code.sets if active else code.restores]
-    if key == RETURNED_TO_AUTOMATIC and active:
-        effects.append(("mains_power", 1))
-    for effect in effects:
-        if effect is not None and effect[0] in COLUMNS[builder.kind] and effect[0] not in said:
-            builder.set(*effect)

@@ -71,9 +71,16 @@ class DeviceMemory(msgspec.Struct):
 
 @dataclass(slots=True)
 class Item:
-    """One item with its head read."""
+    """One item with its head read.
+
+    Parameters
+    ----------
+    number
+        Its place in its message.
+    """
 
     raw: dict[str, Any]
+    number: int
     source: Source
     device: DeviceMemory
     ts_ns: int | None
@@ -82,10 +89,11 @@ class Item:
     flags: int = 0
 
 
-def head_of(raw: dict[str, Any], source: Source, device: DeviceMemory) -> Item:
+def head_of(raw: dict[str, Any], number: int, source: Source, device: DeviceMemory) -> Item:
     """Item with its head read; what is unreadable in it counts as absent."""
     ts_ns, flags = _time(raw.get("ts"))
-    return Item(raw, source, device, ts_ns, _seq(raw.get("seq")), _boot(raw.get("boot")), flags)
+    seq, boot = _seq(raw.get("seq")), _boot(raw.get("boot"))
+    return Item(raw, number, source, device, ts_ns, seq, boot, flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,7 @@ def _dialect(raw: Any, equipment: Equipment) -> tuple[str, int]:  # noqa: ANN401
 def _time(raw: Any) -> tuple[int | None, int]:  # noqa: ANN401 - JSON
     """Device time of an item, ``None`` when absent or unreadable, with flags."""
     if isinstance(raw, str):
-        return _iso_time(raw)
+        return iso_time(raw)
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
     if isinstance(raw, int) and not isinstance(raw, bool):
@@ -163,7 +171,8 @@ def _time(raw: Any) -> tuple[int | None, int]:  # noqa: ANN401 - JSON
     return None, 0
 
 
-def _iso_time(text: str) -> tuple[int | None, int]:
+def iso_time(text: str) -> tuple[int | None, int]:
+    """Device time of an ISO 8601 text, ``None`` when it is none, with flags."""
     if len(text) <= _DATE_CHARACTERS:
         return None, 0
     try:

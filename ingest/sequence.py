@@ -1,6 +1,7 @@
 """Which items are duplicates, and how many are missing, by the device's own numbering."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import msgspec
 
@@ -32,20 +33,32 @@ class Numbers(msgspec.Struct):
         Up to here it is no longer known which numbers arrived; -1 when everything is known.
     missing_below
         Missing numbers below ``floor``.
+    noticed_ns
+        For each run, received time of the item that showed the hole before it; 0 where there is no
+        hole that counts. An item that extends the newest run changes nothing here.
     """
 
     starts: list[int]
     ends: list[int]
     floor: int = -1
     missing_below: int = 0
+    noticed_ns: list[int] = msgspec.field(default_factory=lambda: [0])
 
     def holds(self, seq: int) -> bool:
         """Whether a number is known to have arrived."""
         run = bisect_right(self.starts, seq) - 1
         return run >= 0 and seq <= self.ends[run]
 
-    def arrive(self, seq: int) -> int | None:
-        """Take a number in.
+    def holes(self) -> Iterator[tuple[int, int, int]]:
+        """Missing numbers above ``floor``: first, last, and received time that showed the hole."""
+        before = self.floor
+        for start, end, noticed_ns in zip(self.starts, self.ends, self.noticed_ns, strict=True):
+            if _gap(before, start):
+                yield before + 1, start - 1, noticed_ns
+            before = end
+
+    def arrive(self, seq: int, received_at_ns: int = 0) -> int | None:
+        """Take a number in that came at a received time.
 
         Returns
         -------
@@ -63,7 +76,7 @@ class Numbers(msgspec.Struct):
             return self._below()
         before = ends[run] if run >= 0 else self.floor
         after = self.starts[run + 1] if run + 1 < len(ends) else -1
-        self._insert(run, seq)
+        self._insert(run, seq, received_at_ns)
         return _gap(before, seq) + _gap(seq, after) - _gap(before, after)
 
     def _below(self) -> int:
@@ -71,13 +84,13 @@ class Numbers(msgspec.Struct):
         self.missing_below -= filled
         return -filled
 
-    def _insert(self, run: int, seq: int) -> None:
+    def _insert(self, run: int, seq: int, received_at_ns: int) -> None:
         starts, ends = self.starts, self.ends
         extends = run >= 0 and ends[run] == seq - 1
         if run + 1 < len(starts) and starts[run + 1] == seq + 1:
             if extends:
                 ends[run] = ends.pop(run + 1)
-                del starts[run + 1]
+                del starts[run + 1], self.noticed_ns[run + 1]
             else:
                 starts[run + 1] = seq
         elif extends:
@@ -85,9 +98,23 @@ class Numbers(msgspec.Struct):
         else:
             starts.insert(run + 1, seq)
             ends.insert(run + 1, seq)
-            if len(starts) > RANGES_MAX:
-                self.missing_below += _gap(self.floor, starts.pop(0))
-                self.floor = ends.pop(0)
+            # Both parts of a hole that is split were noticed when the whole was.
+            split = run + 1 < len(self.noticed_ns)
+            self.noticed_ns.insert(run + 1, self.noticed_ns[run + 1] if split else 0)
+            self._notice(run + 2, received_at_ns)
+        self._notice(run + 1, received_at_ns)
+        if len(starts) > RANGES_MAX:
+            self.missing_below += _gap(self.floor, starts.pop(0))
+            self.floor = ends.pop(0)
+            del self.noticed_ns[0]
+
+    def _notice(self, run: int, received_at_ns: int) -> None:
+        """Remember when the hole before a run was noticed, if there is one that counts."""
+        if run >= len(self.starts):
+            return
+        before = self.ends[run - 1] if run else self.floor
+        hole = _gap(before, self.starts[run])
+        self.noticed_ns[run] = (self.noticed_ns[run] or received_at_ns) if hole else 0
 
 
 class Sequence(msgspec.Struct):
@@ -110,7 +137,7 @@ class Sequence(msgspec.Struct):
     keys: bytearray = msgspec.field(default_factory=bytearray)
     next_key: int = 0
 
-    def numbered(self, boot: str, seq: int) -> bool:
+    def numbered(self, boot: str, seq: int, received_at_ns: int = 0) -> bool:
         """Take in an item that boot and number identify; say whether it is new."""
         numbers = self.boots.get(boot)
         if numbers is None:
@@ -118,7 +145,7 @@ class Sequence(msgspec.Struct):
             if len(self.boots) > BOOTS_MAX:
                 del self.boots[next(iter(self.boots))]
             return True
-        change = numbers.arrive(seq)
+        change = numbers.arrive(seq, received_at_ns)
         if change is None:
             return False
         self.lost += change

@@ -1,0 +1,255 @@
+"""Steady devices: those whose next item can be told in advance, decoded as columns.
+
+A device is steady while its clock is right and its numbering has no surprises: the next item has
+the next number of the same boot and a lag within the usual. Most items of most devices are so, and
+what the general path would do with them is a few array operations here, on arrays over the fleet.
+Every other item goes the general path, after the steady ones that came before it; the results are
+the same either way.
+
+While a device is steady these arrays hold the newest part of its `DeviceMemory`; `Steady.release`
+writes it back before the general path uses it.
+"""
+
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.channels import CHANNELS, ChannelType
+from domain.equipment import Kind
+from domain.instants import NS_PER_S
+from ingest.clocks import ERA_NS, LATE_AFTER_NS, USUAL_WEIGHT
+from ingest.items import DeviceMemory
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+BOOTS_MAX = 500_000
+"""Different boot texts remembered; a further one is never steady."""
+
+_CLOCK_MARGIN_NS = NS_PER_S
+"""Nearer than this to a limit of lateness the general path decides."""
+
+_FIELDS = 8
+
+ItemColumns = tuple[int, int, int, int, int, int, int, int]
+"""Slot, ts_ns, seq, boot number, stream, online (-1 unsaid), message number, place in it."""
+
+
+class Boots:
+    """Boot texts by number.
+
+    Attributes
+    ----------
+    numbers
+        Number of every boot that some device is known by.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def learn(self, boot: str) -> int:
+        """Number of a boot, a new one when there is room, else -1."""
+        found = self.numbers.get(boot, -1)
+        if found < 0 and len(self.numbers) < BOOTS_MAX:
+            found = self.numbers[boot] = len(self.numbers)
+        return found
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Items of one kind that may prove steady, in order of arrival."""
+
+    items: list[ItemColumns] = field(default_factory=list)
+    values: list[tuple[float, ...]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyRows:
+    """Rows of steady items, m of them, in order of arrival.
+
+    Parameters
+    ----------
+    items
+        int64[m, 8], see `ItemColumns`.
+    ordinal
+        int64[m].
+    values
+        float64[m, channels of the kind].
+    """
+
+    items: Ints
+    ordinal: Ints
+    values: NDArray[np.float64]
+
+
+class Steady:
+    """What is known in advance of n devices of one kind.
+
+    Attributes
+    ----------
+    is_steady
+        bool[n]; the other arrays mean nothing where it is false.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        channels = CHANNELS[kind]
+        labels = np.array([c.type is ChannelType.LABEL for c in channels])
+        whole = np.array([c.type in (ChannelType.FLAG, ChannelType.CODE) for c in channels])
+        self._low = np.where(labels, -np.inf, [c.minimum for c in channels])
+        self._high = np.where(labels, np.inf, [c.maximum for c in channels])
+        self._whole = np.flatnonzero(whole)
+        self._channels = len(channels)
+        self.is_steady: Bools = np.zeros(0, dtype=np.bool_)
+        self._boot: Ints = np.zeros(0, dtype=np.int64)
+        self._next_seq: Ints = np.zeros(0, dtype=np.int64)
+        self._newest_seq: Ints = np.zeros(0, dtype=np.int64)
+        self._newest_ts_ns: Ints = np.zeros(0, dtype=np.int64)
+        self._ordinal: Ints = np.zeros(0, dtype=np.int64)
+        self._usual_lag_ns: NDArray[np.float64] = np.zeros(0)
+
+    def grow(self, n: int) -> None:
+        """Make room for a larger fleet."""
+        more = n - len(self.is_steady)
+        if more > 0:
+            for name in ("is_steady", "_boot", "_next_seq", "_newest_seq", "_newest_ts_ns"):
+                setattr(self, name, np.pad(getattr(self, name), (0, more)))
+            self._ordinal = np.pad(self._ordinal, (0, more))
+            self._usual_lag_ns = np.pad(self._usual_lag_ns, (0, more))
+
+    def take_over(self, slot: int, memory: DeviceMemory, boots: Boots) -> None:
+        """Hold a device here from now on, if it is steady."""
+        clock = memory.clock
+        numbers = memory.sequence.boots.get(clock.newest_boot)
+        if (
+            numbers is None
+            or clock.wrong
+            or clock.run_items
+            or clock.usual_lag_ns is None
+            or clock.newest_ts_ns is None
+            or clock.newest_boot not in memory.boots
+            or clock.newest_seq > numbers.ends[-1]
+        ):
+            return
+        number = boots.learn(clock.newest_boot)
+        if number < 0:
+            return
+        self.is_steady[slot] = True
+        self._boot[slot] = number
+        self._next_seq[slot] = numbers.ends[-1] + 1
+        self._newest_seq[slot] = clock.newest_seq
+        self._newest_ts_ns[slot] = clock.newest_ts_ns
+        self._usual_lag_ns[slot] = clock.usual_lag_ns
+        self._ordinal[slot] = memory.ordinal
+
+    def release(self, slot: int, memory: DeviceMemory) -> None:
+        """Give a device back to the general path, its memory up to date."""
+        if self.is_steady[slot]:
+            self.write_back(slot, memory)
+            self.is_steady[slot] = False
+
+    def write_back(self, slot: int, memory: DeviceMemory) -> None:
+        """Bring the memory of a steady device up to date."""
+        clock = memory.clock
+        memory.sequence.boots[clock.newest_boot].ends[-1] = int(self._next_seq[slot]) - 1
+        clock.newest_seq = int(self._newest_seq[slot])
+        clock.newest_ts_ns = int(self._newest_ts_ns[slot])
+        clock.usual_lag_ns = float(self._usual_lag_ns[slot])
+        memory.ordinal = int(self._ordinal[slot])
+
+    def settle(self, candidates: Candidates, received_at_ns: Ints) -> tuple[SteadyRows, Ints]:
+        """Apply the candidates of devices that are steady throughout.
+
+        Parameters
+        ----------
+        received_at_ns
+            Received time by message number.
+
+        Returns
+        -------
+        SteadyRows
+            Rows of the applied ones.
+        ndarray
+            Indices of the others, which changed nothing.
+        """
+        n = len(candidates.items)
+        items = np.fromiter(chain.from_iterable(candidates.items), np.int64, n * _FIELDS)
+        items = items.reshape(n, _FIELDS)
+        cells = chain.from_iterable(candidates.values)
+        values = np.fromiter(cells, np.float64, n * self._channels).reshape(n, self._channels)
+        received_ns = received_at_ns[items[:, 6]]
+        order = np.argsort(items[:, 0], kind="stable")
+        fits = np.empty(n, dtype=np.bool_)
+        ordinal = np.empty(n, dtype=np.int64)
+        fits[order], ordinal[order] = self._apply(items[order], values[order], received_ns[order])
+        taken = SteadyRows(items[fits], ordinal[fits], values[fits])
+        return taken, np.flatnonzero(~fits)
+
+    def _apply(
+        self, items: Ints, values: NDArray[np.float64], received_ns: Ints
+    ) -> tuple[Bools, Ints]:
+        """Apply items sorted by slot; return which were, and their ordinals."""
+        slot = items[:, 0]
+        starts = np.flatnonzero(np.concatenate(([True], slot[1:] != slot[:-1])))
+        counts = np.diff(starts, append=len(slot))
+        rank = np.arange(len(slot)) - np.repeat(starts, counts)
+        lag_ns = received_ns - items[:, 1]
+        least_lag_ns = np.minimum(np.minimum.reduceat(lag_ns, starts), 0).repeat(counts)
+        earliest_ns = np.minimum(self._usual_lag_ns[slot], least_lag_ns)
+        fits = self.is_steady[slot] & (items[:, 3] == self._boot[slot])
+        fits &= items[:, 2] == self._next_seq[slot] + rank
+        fits &= (lag_ns >= -LATE_AFTER_NS) & (items[:, 1] >= ERA_NS)
+        fits &= lag_ns <= LATE_AFTER_NS - _CLOCK_MARGIN_NS + earliest_ns
+        fits &= self._plausible(values)
+        fits_whole = np.logical_and.reduceat(fits, starts)
+        fits = np.repeat(fits_whole, counts)
+        ordinal = self._ordinal[slot] + rank + 1
+        device, counts = slot[starts[fits_whole]], counts[fits_whole]
+        self._next_seq[device] += counts
+        self._ordinal[device] += counts
+        self._judge_clocks(items[fits], lag_ns[fits])
+        return fits, ordinal
+
+    def _plausible(self, values: NDArray[np.float64]) -> Bools:
+        """Rows whose readings the catalogue allows; NaN is not reported and allowed."""
+        whole = values[:, self._whole]
+        outside = (values < self._low) | (values > self._high)
+        outside[:, self._whole] |= np.floor(whole) < whole
+        return np.logical_not(outside.any(axis=1))
+
+    def _judge_clocks(self, items: Ints, lag_ns: Ints) -> None:
+        """Learn from the newest item of each device and message, as `ingest.clocks.judge` does."""
+        if not len(items):
+            return
+        newest = _newest_of_messages(items)
+        slot = items[newest, 0]
+        first = np.concatenate(([True], slot[1:] != slot[:-1]))
+        starts = np.flatnonzero(first)
+        round_ = np.arange(len(slot)) - np.repeat(starts, np.diff(starts, append=len(slot)))
+        for number in range(int(round_.max()) + 1):
+            self._learn(items, lag_ns, newest[round_ == number])
+
+    def _learn(self, items: Ints, lag_ns: Ints, row: NDArray[np.intp]) -> None:
+        """Learn from one item a device."""
+        slot = items[row, 0]
+        usual_ns = self._usual_lag_ns[slot]
+        usual_ns = usual_ns + USUAL_WEIGHT * (lag_ns[row] - usual_ns)
+        self._usual_lag_ns[slot] = np.minimum(usual_ns, LATE_AFTER_NS)
+        # A sign of life overtakes the buffer that follows it, so its number proves no order.
+        ordered = items[row, 5] < 0
+        slot, row = slot[ordered], row[ordered]
+        self._newest_seq[slot] = items[row, 2]
+        self._newest_ts_ns[slot] = items[row, 1]
+
+
+def _newest_of_messages(items: Ints) -> NDArray[np.intp]:
+    """Index of the newest item of each device and message; of equal times the last one."""
+    slot, message, ts_ns = items[:, 0], items[:, 6], items[:, 1]
+    last = np.concatenate(((slot[1:] != slot[:-1]) | (message[1:] != message[:-1]), [True]))
+    if last.all():
+        return np.arange(len(slot))
+    group = np.cumsum(last) - last
+    by_time = np.lexsort((np.arange(len(slot)), ts_ns, group))
+    ends: NDArray[np.intp] = by_time[np.flatnonzero(last)]
+    return ends
