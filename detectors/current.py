@@ -206,20 +206,26 @@ class Current:
 
     def apply(self, rows: Rows, unknown: Bools) -> None:
         """Take in what rows report: per channel the newest event time wins."""
-        device, event = rows.device, rows.event_ns[:, None]
-        newer = event >= self.reported_ns[device]
-        says = (~np.isnan(rows.reported) | unknown) & newer
-        old = self.values[device]
-        new = np.where(says, rows.reported, old)
-        changed = says & (new != old) & ~(np.isnan(new) & np.isnan(old))
-        self.values[device] = new
-        self.reported_ns[device] = np.where(says, event, self.reported_ns[device])
-        self.changed_ns[device] = np.where(changed, event, self.changed_ns[device])
+        self._report(rows, unknown)
+        device = rows.device
         ahead = rows.event_ns >= self.last_event_ns[device]
         self._measure(rows, ahead)
         self.last_event_ns[device] = np.where(ahead, rows.event_ns, self.last_event_ns[device])
         received = np.where(ahead, rows.received_ns, self.last_received_ns[device])
         self.last_received_ns[device] = received
+
+    def _report(self, rows: Rows, unknown: Bools) -> None:
+        """Take in the cells that say something, which are few of all."""
+        row, channel = np.nonzero(~np.isnan(rows.reported) | unknown)
+        cell, event = (rows.device[row], channel), rows.event_ns[row]
+        newer = event >= self.reported_ns[cell]
+        if not newer.all():
+            row, event, cell = row[newer], event[newer], (cell[0][newer], channel[newer])
+        new, old = rows.reported[row, cell[1]], self.values[cell]
+        changed = (new != old) & ~(np.isnan(new) & np.isnan(old))
+        self.values[cell] = new
+        self.reported_ns[cell] = event
+        self.changed_ns[cell[0][changed], cell[1][changed]] = event[changed]
 
     def _measure(self, rows: Rows, ahead: Bools) -> None:
         """Keep the time that messages cover, and the time between rows."""

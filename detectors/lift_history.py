@@ -252,12 +252,16 @@ class LiftHistory:
 
 def motion(current: Current, device: Devices) -> tuple[Bools, Bools]:
     """Whether cars stand, and whether they run, by what was reported last; neither = unknown."""
-    values, reported = current.values[device], current.reported_ns[device]
-    status, speed = values[:, _LIFT["car_status"]], np.abs(values[:, _LIFT["speed_mps"]])
-    status_ns, speed_ns = reported[:, _LIFT["car_status"]], reported[:, _LIFT["speed_mps"]]
+    values, reported = current.values, current.reported_ns
+    status, speed = values[device, _LIFT["car_status"]], values[device, _LIFT["speed_mps"]]
+    status_ns, speed_ns = (
+        reported[device, _LIFT["car_status"]],
+        reported[device, _LIFT["speed_mps"]],
+    )
+    speed = np.abs(speed)
     by_status = ~np.isnan(status) & (np.isnan(speed) | (status_ns >= speed_ns))
     by_speed = ~np.isnan(speed) & (np.isnan(status) | (speed_ns >= status_ns))
     stopped = (by_status & (status == 0)) | (by_speed & (speed < STANDSTILL_MPS))
     # Who reports neither is taken to stand in a door zone: passing one takes a second or two.
-    stopped |= ~(by_status | by_speed) & (values[:, _LIFT["door_zone"]] == 1)
+    stopped |= ~(by_status | by_speed) & (values[device, _LIFT["door_zone"]] == 1)
     return stopped, (by_status | by_speed) & ~stopped

@@ -238,21 +238,14 @@ class Decoder:
             self._general.message(arrived, work)
             return
         items = found if found.__class__ is list else (found,)
-        columns: list[ItemColumns] = []
-        for place, item in enumerate(items):
-            row = self._row(item, route.slot, route.stream, arrived.number, place)
-            if row is None:
-                self._general.message(arrived, work)
-                return
-            columns.append(row)
-        candidates = work.candidates_of(route.kind)
-        candidates.items += columns
-        if route.stream == _ALIVE:
-            candidates.values += [_NOTHING_SAID[route.kind]] * len(columns)
+        slot, stream, number = route.slot, route.stream, arrived.number
+        rows = [self._row(item, slot, stream, number, place) for place, item in enumerate(items)]
+        if None in rows:
+            self._general.message(arrived, work)
         else:
-            candidates.values += [_values_of(item.v) for item in items]
-        work.pending.add(route.equipment_id)
-        work.counts.items += len(columns)
+            work.counts.items += len(items)
+            _gather(items, rows, route.kind, work)
+            work.pending.add(route.equipment_id)
 
     def _gateway_message(self, route: _GatewayRoute, arrived: Arrived, work: Work) -> None:
         read, size_max = self._readers.gateway, self._limits.gateway_bytes_max
@@ -263,7 +256,8 @@ class Decoder:
         work.counts.items += len(items)
         rows = self._gateway_rows(items, route.members, arrived.number)
         if None not in rows and len(set(map(type, items))) == 1:
-            _gather(items, rows, work)
+            _gather(items, rows, _KIND_OF[type(items[0])], work)
+            work.pending.update([item.id for item in items])
             return
         # The items of one device in one message are judged together.
         odd = {item.id for item, row in zip(items, rows, strict=True) if row is None}
@@ -274,7 +268,9 @@ class Decoder:
                 if item.__class__ is type_ and item.id not in odd
             ]
             if chosen:
-                _gather([item for item, _ in chosen], [row for _, row in chosen], work)
+                kind = _KIND_OF[type_]
+                _gather([item for item, _ in chosen], [row for _, row in chosen], kind, work)
+                work.pending.update([item.id for item, _ in chosen])
         if odd:
             places = [place for place, item in enumerate(items) if item.id in odd]
             self._general.some_items(places, arrived, work)
@@ -284,9 +280,9 @@ class Decoder:
     ) -> list[ItemColumns | None]:
         """Columns of each item, ``None`` for one that is not for the steady path."""
         rows: list[ItemColumns | None] = []
-        boots, place = self._boots.numbers, 0
+        boots = self._boots.numbers
         # Inline, because this is where most of the decoder's time goes.
-        for item in items:
+        for place, item in enumerate(items):
             type_, slot = members.get(item.id, _NO_MEMBER)
             boot, ts, stream = boots.get(item.boot, -1), item.ts, _SAMPLED.get(item.stream, -1)
             if item.__class__ is not type_ or item.code is not None or item.codes is not None:
@@ -302,7 +298,6 @@ class Decoder:
             else:
                 stream = _STREAM_NUMBERS.get(item.stream, -1)
                 rows.append(self._row(item, slot, stream, number, place))
-            place += 1
         return rows
 
     def _row(
@@ -349,14 +344,14 @@ class Decoder:
         self._steady[source.kind].take_over(source.slot, memory, self._boots)
 
 
-def _gather(items: Sequence[Any], rows: Sequence[ItemColumns | None], work: Work) -> None:
+def _gather(
+    items: Sequence[Any], rows: Sequence[ItemColumns | None], kind: Kind, work: Work
+) -> None:
     """Add items of one kind, all of them for the steady path, to the candidates."""
-    kind = _KIND_OF[type(items[0])]
     candidates = work.candidates_of(kind)
     candidates.items += rows  # type: ignore[arg-type]  # the caller left out every None
     nothing = _NOTHING_SAID[kind]
     candidates.values += [nothing if item.v is None else _values_of(item.v) for item in items]
-    work.pending.update([item.id for item in items])
 
 
 def _read(read: Callable[[bytes], Any], payload: bytes, size_max: int) -> Any:  # noqa: ANN401 - a made type

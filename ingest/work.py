@@ -1,6 +1,7 @@
 """What one call of the decoder works on: limits, counts, the messages, and the output so far."""
 
 from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,13 +71,12 @@ class DecodeCounts:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """The message an item came in.
 
     Parameters
     ----------
-    position, index
+    position, place
         Journal frame, and the message's place in it.
     number
         The message's place in this call.
@@ -84,7 +84,7 @@ class Arrived:
 
     message: Message
     position: int
-    index: int
+    place: int
     number: int
 
     def arrival(self, place: int) -> int:
@@ -153,7 +153,7 @@ class Work:
             Refusal(
                 reason=reason,
                 position=arrived.position,
-                index=arrived.index,
+                index=arrived.place,
                 item=item,
                 topic=message.topic,
                 sender=topics.sender(message.topic),

@@ -57,13 +57,18 @@ Columns = dict[str, NDArray[Any]]
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
-    """Rows of several parts below each other."""
+    """Rows of several parts below each other, without columns that hold nothing but NULL."""
+    names = [name for name in parts[0] if not all(_is_void(part[name]) for part in parts)]
     if len(parts) == 1:
-        return parts[0]
+        return {name: parts[0][name] for name in names}
     return {
         name: np.ma.concatenate([part[name] for part in parts])  # type: ignore[no-untyped-call]  # NumPy types it not
-        for name in parts[0]
+        for name in names
     }
+
+
+def _is_void(column: NDArray[Any]) -> bool:
+    return isinstance(column, np.ma.MaskedArray) and bool(np.ma.getmaskarray(column).all())
 
 
 def row_columns(batch: ReadingBatch, rows: NDArray[np.intp], ids: NDArray[Any]) -> Columns:
