@@ -66,6 +66,8 @@ class ActiveCodes:
     ----------
     active
         bool[n, codes of the table].
+    standing
+        bool[n], whether any code is active or claimed: nearly every device has none.
     alarm_ns
         int64[n], event time of the last alarm.
     alarm_case_ns
@@ -78,10 +80,11 @@ class ActiveCodes:
         self.alarm_ns: Ints = np.empty(0, dtype=np.int64)
         self.alarm_case_ns: Ints = np.empty(0, dtype=np.int64)
         self.claimed: NDArray[np.bool_] = np.empty((0, len(_FAULT_KINDS)), dtype=np.bool_)
+        self.standing: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
-        return ("active", "claimed", *self.times())
+        return ("active", "claimed", "standing", *self.times())
 
     def times(self) -> tuple[str, ...]:
         """Names of the arrays that hold event times."""
@@ -104,10 +107,17 @@ class ActiveCodes:
         self.active[device[_IS_CLEAR[code] & on]] = False
         alarm = _IS_ALARM[code] & on
         self.alarm_ns[device[alarm]] = rows.event_ns[has][alarm]
+        self._note_standing(device)
+
+    def _note_standing(self, device: Devices) -> None:
+        self.standing[device] = self.active[device].any(axis=1) | self.claimed[device].any(axis=1)
 
     def faulty(self, device: Devices) -> Bools:
         """Whether any fault code of devices is active."""
-        return np.asarray(self.active[device].any(axis=1))
+        faulty: Bools = self.standing[device]
+        some = np.flatnonzero(faulty)
+        faulty[some] = self.active[device[some]].any(axis=1)
+        return faulty
 
     def names(self, device: int) -> list[Code]:
         """Active fault codes of one device."""
@@ -128,21 +138,24 @@ class ActiveCodes:
 
     def faults(self, rows: Rows, current: Current) -> list[tuple[int, IncidentKind, bool]]:
         """Row, kind and whether it begins, for every kind of fault that began or ended."""
-        device = rows.device
-        if not (self.active[device].any() or self.claimed[device].any()):
+        busy = np.flatnonzero(self.standing[rows.device])
+        if not len(busy):
             return []
+        device = rows.device[busy]
+        active, late = self.active[device], rows.late[busy]
         mode = np.full(len(device), np.nan)
         if self._mode is not None:
             mode = current.values[device, self._mode]
         found: list[tuple[int, IncidentKind, bool]] = []
         for column, kind in enumerate(_FAULT_KINDS):
-            on = (self.active[device] & _OF_KIND[column]).any(axis=1)
+            on = (active & _OF_KIND[column]).any(axis=1)
             was = self.claimed[device, column]
-            begins = on & ~was & (mode != INSPECTION) & ~rows.late
+            begins = on & ~was & (mode != INSPECTION) & ~late
             ends = ~on & was
             self.claimed[device, column] = (was | begins) & ~ends
-            found += [(int(row), kind, True) for row in np.flatnonzero(begins)]
-            found += [(int(row), kind, False) for row in np.flatnonzero(ends)]
+            found += [(int(row), kind, True) for row in busy[begins]]
+            found += [(int(row), kind, False) for row in busy[ends]]
+        self._note_standing(device)
         return found
 
 

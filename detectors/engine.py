@@ -387,7 +387,7 @@ class KindEngine:
 
     def _known_codes(self, batch: ReadingBatch) -> NDArray[np.int32]:
         """Table index by vocabulary index; the last entry stands for no code (index -1)."""
-        if batch.vocabulary != self._vocabulary:
+        if batch.vocabulary is not self._vocabulary:
             self._vocabulary = batch.vocabulary
             indices = [table_index(text) for text in batch.vocabulary]
             self._table_index = np.array([*indices, -1], dtype=np.int32)

@@ -159,6 +159,7 @@ class Chain:
         self._tick_number: int | None = None
         self._mark = Mark.NORMAL
         self._kept_at_ns: dict[str, int] = {}
+        self._shed_unsaid = self._shed_said_ns = 0
         self._dropped_total = 0
         self._last_received_ns = 0
         self._counts = dict.fromkeys(COUNTERS, 0)
@@ -308,14 +309,16 @@ class Chain:
 
     def _kept(self, entries: list[_Arrived]) -> list[Message]:
         """Messages of a frame; what is shed of them is said in their place."""
-        if self._mark < Mark.SHEDDING:
+        if self._mark < Mark.SHEDDING and not self._shed_unsaid:
             return [Message(*entry[:4]) for entry in entries]
         kept = [Message(*entry[:4]) for entry in entries if not self._is_shed(entry)]
-        shed = len(entries) - len(kept)
-        if shed:
-            self._counts["shed"] += shed
-            event = ServiceEvent(kind=ServiceEventKind.SHED, count=shed)
-            kept.append(service.message_of(event, entries[-1].received_at_ns))
+        now_ns = entries[-1].received_at_ns
+        self._counts["shed"] += len(entries) - len(kept)
+        self._shed_unsaid += len(entries) - len(kept)
+        if self._shed_unsaid and (not kept or now_ns - self._shed_said_ns >= THINNED_NS):
+            event = ServiceEvent(kind=ServiceEventKind.SHED, count=self._shed_unsaid)
+            kept.append(service.message_of(event, now_ns))
+            self._shed_unsaid, self._shed_said_ns = 0, now_ns
         return kept
 
     def _journalled(self, frame: _Frame) -> bool:
@@ -337,7 +340,7 @@ class Chain:
     def _is_shed(self, entry: _Arrived) -> bool:
         """Whether a message is one sample too many; nothing that may tell of an entrapment is."""
         topic = topics.parse(entry.topic)
-        if not isinstance(topic, topics.DeviceTopic):
+        if self._mark < Mark.SHEDDING or not isinstance(topic, topics.DeviceTopic):
             return False
         if topic.kind is Kind.LIFT or topic.stream is not Stream.TELEMETRY:
             return False

@@ -16,17 +16,17 @@ from domain.channels import CHANNELS
 from domain.equipment import Fleet, Kind
 from domain.messages import Frame
 from domain.readings import ONLINE_UNSAID, STREAMS, ReadingBatch, Stream
-from domain.refusals import Refusal
+from domain.refusals import Refusal, RefusalReason
 from ingest import service, topics
 from ingest.assembly import Vocabulary
 from ingest.general import General
 from ingest.items import DeviceMemory, Source, iso_time
-from ingest.service import ServiceEvent
+from ingest.service import ServiceEventKind, ServiceNotice
 from ingest.steady import Boots, ItemColumns, Steady
 from ingest.wire.typed import GATEWAY_ITEMS, Readers
 from ingest.work import Arrived, DecodeCounts, DecodeLimits, Work
 
-__all__ = ["DecodeCounts", "DecodeLimits", "Decoded", "Decoder", "ServiceNotice"]
+__all__ = ["DecodeCounts", "DecodeLimits", "Decoded", "Decoder"]
 
 _SNAPSHOT_VERSION = 3
 _NS_PER_MS = 1_000_000
@@ -43,15 +43,6 @@ _NO_MEMBER: tuple[Any, int] = (None, 0)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _values_of = msgspec.structs.astuple
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceNotice:
-    """What ingest said of itself, and where in the journal."""
-
-    event: ServiceEvent
-    position: int
-    received_at_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +75,7 @@ class _State(msgspec.Struct):
     version: int
     devices: dict[str, DeviceMemory]
     vocabulary: list[str]
+    broker_dropped: int
 
 
 class _DeviceRoute(NamedTuple):
@@ -115,6 +107,7 @@ class Decoder:
         self._steady = {kind: Steady(kind) for kind in Kind}
         self._boots = Boots()
         self._readers = Readers(self._general.vocabulary.indices)
+        self._broker_dropped = 0
         self.set_fleet(fleet)
 
     @property
@@ -141,7 +134,9 @@ class Decoder:
     def snapshot(self) -> bytes:
         """Everything remembered, as bytes."""
         texts = self._general.vocabulary.texts
-        return msgspec.msgpack.encode(_State(_SNAPSHOT_VERSION, dict(self.devices), texts))
+        return msgspec.msgpack.encode(
+            _State(_SNAPSHOT_VERSION, dict(self.devices), texts, self._broker_dropped)
+        )
 
     def restore(self, data: bytes) -> None:
         """Continue from a snapshot.
@@ -158,6 +153,7 @@ class Decoder:
             state = msgspec.msgpack.decode(data, type=_State)
         except msgspec.MsgspecError as error:
             raise ValueError(f"unreadable decoder snapshot: {error}") from error
+        self._broker_dropped = state.broker_dropped
         self._general.devices = state.devices
         self._general.vocabulary = Vocabulary(state.vocabulary)
         self._readers = Readers(self._general.vocabulary.indices)
@@ -175,7 +171,7 @@ class Decoder:
             for index, message in enumerate(frame.messages):
                 arrived = work.message(message, frame.position, index)
                 if message.topic == service.TOPIC:
-                    notices.append(_notice(arrived, work))
+                    notices += self._notices(arrived, work)
                 else:
                     self._message(arrived, work)
         self._settle(work)
@@ -334,6 +330,31 @@ class Decoder:
         for number in sorted(others):
             self._general.some_items(sorted(others[number]), work.arrived[number], work)
 
+    def _notices(self, arrived: Arrived, work: Work) -> list[ServiceNotice]:
+        """What ingest says of itself, unless it is nothing new."""
+        message = arrived.message
+        try:
+            event = service.event_of(message)
+        except ValueError as error:
+            work.refuse(arrived, -1, RefusalReason.BAD_ITEM, str(error))
+            return []
+        work.usable[arrived.number] = True
+        count = event.count
+        if event.kind is ServiceEventKind.BROKER_DROPPED:
+            # A broker that started anew counts from zero again.
+            known, self._broker_dropped = self._broker_dropped, count
+            count -= known if count >= known else 0
+            if not count:
+                return []
+        return [
+            ServiceNotice(
+                event=event,
+                count=count,
+                position=arrived.position,
+                received_at_ns=message.received_at_ns,
+            )
+        ]
+
     def _release(self, source: Source, memory: DeviceMemory, work: Work) -> None:
         """Before the general path looks at an item: earlier ones of its device come first."""
         if source.equipment.id in work.pending:
@@ -370,13 +391,3 @@ def _exact_ns(ts: int | str) -> int | None:
         return ts * _NS_PER_MS
     ts_ns, flags = iso_time(ts)
     return None if flags else ts_ns
-
-
-def _notice(arrived: Arrived, work: Work) -> ServiceNotice:
-    work.usable[arrived.number] = True
-    message = arrived.message
-    return ServiceNotice(
-        event=service.event_of(message),
-        position=arrived.position,
-        received_at_ns=message.received_at_ns,
-    )

@@ -5,10 +5,13 @@ incidents. No broker can deliver their topic: ingest subscribes to none that beg
 the broker's own counter.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
+from domain.findings import Evidence, Finding, Phase
+from domain.incidents import IncidentKind, Level
 from domain.messages import Message
 
 TOPIC = "$equipwatch/ingest"
@@ -44,6 +47,28 @@ class ServiceEvent(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceNotice:
+    """What ingest said of itself, and where in the journal.
+
+    Parameters
+    ----------
+    count
+        Messages missing by this event alone; 0 when unknown.
+    """
+
+    event: ServiceEvent
+    count: int
+    position: int
+    received_at_ns: int
+
+
+_KINDS = {
+    ServiceEventKind.SESSION_LOST: IncidentKind.INGEST_GAP,
+    ServiceEventKind.SHED: IncidentKind.INGEST_GAP,
+    ServiceEventKind.BROKER_DROPPED: IncidentKind.BROKER_DROPS,
+}
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ServiceEvent).decode
 
@@ -65,3 +90,22 @@ def event_of(message: Message) -> ServiceEvent:
         return _decode(message.payload)
     except msgspec.MsgspecError as error:
         raise ValueError(f"no event of this version: {error}") from error
+
+
+def finding_of(notice: ServiceNotice) -> Finding:
+    """Claim that messages are missing; only a person can say that it is settled."""
+    event = notice.event
+    evidence = [Evidence(name=event.kind.value, value=notice.count or None, unit="messages")]
+    if event.since_ns:
+        evidence.append(Evidence(name="last_received", value=True, since_ns=event.since_ns))
+    return Finding(
+        detector="ingest",
+        kind=_KINDS[event.kind],
+        equipment_id=EQUIPMENT_ID,
+        level=Level.ADVISORY,
+        phase=Phase.RAISED,
+        onset_ns=event.since_ns or notice.received_at_ns,
+        detected_at_ns=notice.received_at_ns,
+        position=notice.position,
+        evidence=tuple(evidence),
+    )
