@@ -9,13 +9,11 @@ from detectors.codes import ActiveCodes, code_of
 from detectors.current import Current, Rows
 from domain.channels import COLUMNS
 from domain.findings import Evidence, Finding, Phase
-from domain.incidents import IncidentKind, Level
+from domain.incidents import RESCUE, IncidentKind, Level, case_of
 
 _ALARM_EVIDENCE = ("door_zone", "door_closed", "passenger_present", "car_status")
 
 _END_REASONS = {
-    IncidentKind.LIFT_FAULT: "code_cleared",
-    IncidentKind.ESCALATOR_FAULT: "code_cleared",
     IncidentKind.CLOCK_WRONG: "clock_right_again",
     IncidentKind.DEVICE_OFFLINE: "heard_again",
 }
@@ -51,20 +49,20 @@ def claim(
     phase: Phase = Phase.RAISED,
     evidence: tuple[Evidence, ...] = (),
 ) -> Finding:
-    """Claim of one device: an alarm is a suspicion, everything else here an advisory."""
-    alarm = kind is IncidentKind.ALARM_BUTTON
+    """Claim of one device: an alarm or an entrapment is a suspicion, all else here an advisory."""
+    suspected = case_of(kind) == RESCUE
     return Finding(
         detector=detector,
         kind=kind,
         equipment_id=equipment_id,
-        level=Level.SUSPECTED if alarm else Level.ADVISORY,
+        level=Level.SUSPECTED if suspected else Level.ADVISORY,
         phase=phase,
         onset_ns=at.onset_ns,
         detected_at_ns=at.detected_at_ns,
         position=at.position,
         late=at.late,
         evidence=evidence,
-        reason=_END_REASONS[kind] if phase is Phase.ENDED else "",
+        reason=_END_REASONS.get(kind, "code_cleared") if phase is Phase.ENDED else "",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from domain.channels import COLUMNS
-from domain.codes import CODES, RETURNED_TO_AUTOMATIC
+from domain.codes import CODES, RETURNS_TO_AUTOMATIC
 from domain.equipment import Fleet, Kind
 from domain.messages import Message
 from domain.readings import NO_CODE, ONLINE_UNSAID, Quality, Stream
@@ -315,7 +315,7 @@ def _apply_code(builder: RowBuilder, key: str, active: int, said: Mapping[str, A
     if code is None:
         return
     effects = [code.sets if active else code.restores]
-    if key == RETURNED_TO_AUTOMATIC and active:
+    if key in RETURNS_TO_AUTOMATIC and active:
         effects.append(("mains_power", 1))
     for effect in effects:
         if effect is not None and effect[0] in COLUMNS[builder.kind] and effect[0] not in said:

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -21,7 +21,9 @@ _INTEGER_CHARACTERS_MAX = 300
 
 # Possessive, and the closing quote optional: linear in any bytes, unterminated texts included.
 _TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_SHAPE = bytes(set(range(256)) - set(b'[]{}"\\'))
 
 _decode = msgspec.json.Decoder().decode
 
@@ -53,9 +55,7 @@ def items(payload: bytes, size_max: int) -> list[Any]:
         For any bytes that are no JSON object or array within the limits; nothing else is raised.
     """
     if len(payload) > size_max:
-        raise MalformedPayloadError(
-            RefusalReason.TOO_LARGE, f"{len(payload)} bytes, at most {size_max} are allowed"
-        )
+        refuse_size(payload, size_max)
     value = _parse(payload)
     found = value if isinstance(value, list) else [value]
     if not found:
@@ -65,6 +65,19 @@ def items(payload: bytes, size_max: int) -> list[Any]:
             RefusalReason.TOO_MANY_ITEMS, f"{len(found)} items, at most {ITEMS_MAX} are allowed"
         )
     return found
+
+
+def parse(payload: bytes, size_max: int) -> Any:  # noqa: ANN401 - JSON is anything
+    """JSON of a payload, also where devices bend it: NaN, 1e999, a byte order mark.
+
+    Raises
+    ------
+    MalformedPayloadError
+        For any bytes that are no JSON within the limits; nothing else is raised.
+    """
+    if len(payload) > size_max:
+        refuse_size(payload, size_max)
+    return _parse(payload)
 
 
 def _parse(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
@@ -78,8 +91,20 @@ def _parse(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
         return _parse_tolerantly(payload)
 
 
+def refuse_size(payload: bytes, size_max: int) -> NoReturn:
+    """Refuse a payload of more than ``size_max`` bytes.
+
+    Raises
+    ------
+    MalformedPayloadError
+        Always.
+    """
+    raise MalformedPayloadError(
+        RefusalReason.TOO_LARGE, f"{len(payload)} bytes, at most {size_max} are allowed"
+    )
+
+
 def _parse_tolerantly(payload: bytes) -> Any:  # noqa: ANN401 - JSON is anything
-    """Read what a strict parser refuses but devices send: NaN, 1e999, a byte order mark."""
     try:
         text = payload.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -106,8 +131,17 @@ def _integer(text: str) -> int | float:
 def _too_deep(payload: bytes) -> bool:
     if payload.count(b"{") + payload.count(b"[") <= DEPTH_MAX:
         return False
-    brackets = np.frombuffer(_TEXTS.sub(b"", payload).translate(None, _NO_BRACKETS), dtype="S1")
-    if not len(brackets):
-        return False
-    steps = np.where((brackets == b"{") | (brackets == b"["), 1, -1)
-    return int(np.cumsum(steps).max()) > DEPTH_MAX
+    # Texts without brackets and escapes shrink to two quotes. A bracket in a text keeps a quote in
+    # front of it, and then only the slow way tells which are which.
+    shape = payload.translate(_AS_BRACES, _NO_SHAPE).replace(b'""', b"")
+    if b'"' in shape or b"\\" in shape:
+        shape = _TEXTS.sub(b"", payload).translate(_AS_BRACES, _NO_BRACKETS)
+    left = shape
+    for _ in range(DEPTH_MAX):
+        left = left.replace(b"{}", b"")
+    return left != b"" and _depth(shape) > DEPTH_MAX
+
+
+def _depth(braces: bytes) -> int:
+    steps = np.where(np.frombuffer(braces, dtype="S1") == b"{", 1, -1)
+    return int(np.cumsum(steps).max())
