@@ -315,7 +315,8 @@ class Chain:
         now_ns = entries[-1].received_at_ns
         self._counts["shed"] += len(entries) - len(kept)
         self._shed_unsaid += len(entries) - len(kept)
-        if self._shed_unsaid and (not kept or now_ns - self._shed_said_ns >= THINNED_NS):
+        lately = 0 <= now_ns - self._shed_said_ns < THINNED_NS
+        if self._shed_unsaid and not (kept and lately):
             event = ServiceEvent(kind=ServiceEventKind.SHED, count=self._shed_unsaid)
             kept.append(service.message_of(event, now_ns))
             self._shed_unsaid, self._shed_said_ns = 0, now_ns
@@ -370,7 +371,8 @@ class Chain:
 
     def _writing(self) -> FrameWriter | None:
         """The journal, opened anew when a failed commit closed it and its wait is over."""
-        if self._writer is not None or self._clock() < self._reopen_at_ns:
+        # A longer wait than the longest one is a clock that was set back.
+        if self._writer is not None or 0 < self._reopen_at_ns - self._clock() <= REOPEN_LONGEST_NS:
             return self._writer
         try:
             self._writer = self._open_writer()
