@@ -1,10 +1,10 @@
 """What the broker handed over, before anything is understood: the content of the journal."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One MQTT message as received.
 
     Parameters

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -93,14 +93,11 @@ class ChainLimits:
     commit_messages_max: int = 2_000
 
 
-class _Arrived(NamedTuple):
-    topic: str
-    payload: bytes
-    received_at_ns: int
-    retain: bool
-    mid: int = 0
-    qos: int = 0
-    generation: int = 0
+_Arrived = tuple[Message, int, int, int]
+"""Message, its number and quality of service, and the generation of its connection.
+
+A plain tuple: one is made for every message.
+"""
 
 
 @dataclass(slots=True)
@@ -220,8 +217,8 @@ class Chain:
             self._counts["cut"] += 1
         if qos:
             self._received_here += 1
-        self._put(_Arrived(topic, payload, self._clock(), retain, mid, qos, self._generation))
         self._counts["received"] += 1
+        self._put((Message(topic, payload, self._clock(), retain), mid, qos, self._generation))
 
     def broker_dropped(self, total: int) -> None:
         """Take the broker's count of messages it had to drop; a change goes into the journal."""
@@ -230,11 +227,10 @@ class Chain:
             self._say(ServiceEvent(kind=ServiceEventKind.BROKER_DROPPED, count=total))
 
     def _say(self, event: ServiceEvent) -> None:
-        message = service.message_of(event, self._clock())
-        self._put(_Arrived(message.topic, message.payload, message.received_at_ns, retain=False))
+        self._put((service.message_of(event, self._clock()), 0, 0, 0))
 
     def _put(self, arrived: _Arrived) -> None:
-        self._bytes_in += len(arrived.payload)
+        self._bytes_in += len(arrived[0].payload)
         self._arrived.append(arrived)
         if len(self._arrived) >= self._limits.commit_messages:
             self._frame_due.set()
@@ -300,21 +296,21 @@ class Chain:
         while arrived and len(entries) < most and size_bytes < FRAME_PAYLOAD_BYTES_MAX:
             entry = arrived.popleft()
             entries.append(entry)
-            size_bytes += len(entry.payload)
+            size_bytes += len(entry[0].payload)
         self._bytes_out += size_bytes
         if not entries:
             return None
-        self._last_received_ns = entries[-1].received_at_ns
-        return _Frame(entries, self._kept(entries))
+        self._last_received_ns = entries[-1][0].received_at_ns
+        return _Frame(entries, self._kept([message for message, *_ in entries]))
 
-    def _kept(self, entries: list[_Arrived]) -> list[Message]:
+    def _kept(self, messages: list[Message]) -> list[Message]:
         """Messages of a frame; what is shed of them is said in their place."""
         if self._mark < Mark.SHEDDING and not self._shed_unsaid:
-            return [Message(*entry[:4]) for entry in entries]
-        kept = [Message(*entry[:4]) for entry in entries if not self._is_shed(entry)]
-        now_ns = entries[-1].received_at_ns
-        self._counts["shed"] += len(entries) - len(kept)
-        self._shed_unsaid += len(entries) - len(kept)
+            return messages
+        kept = [message for message in messages if not self._is_shed(message)]
+        now_ns = messages[-1].received_at_ns
+        self._counts["shed"] += len(messages) - len(kept)
+        self._shed_unsaid += len(messages) - len(kept)
         lately = 0 <= now_ns - self._shed_said_ns < THINNED_NS
         if self._shed_unsaid and not (kept and lately):
             event = ServiceEvent(kind=ServiceEventKind.SHED, count=self._shed_unsaid)
@@ -338,32 +334,30 @@ class Chain:
         self._reopen_wait_ns = REOPEN_FIRST_NS
         return True
 
-    def _is_shed(self, entry: _Arrived) -> bool:
+    def _is_shed(self, message: Message) -> bool:
         """Whether a message is one sample too many; nothing that may tell of an entrapment is."""
-        topic = topics.parse(entry.topic)
+        topic = topics.parse(message.topic)
         if self._mark < Mark.SHEDDING or not isinstance(topic, topics.DeviceTopic):
             return False
         if topic.kind is Kind.LIFT or topic.stream is not Stream.TELEMETRY:
             return False
-        now_ns = entry.received_at_ns
+        now_ns = message.received_at_ns
         if len(self._kept_at_ns) >= THINNED_TOPICS_MAX:
             self._kept_at_ns.clear()
-        if 0 <= now_ns - self._kept_at_ns.get(entry.topic, -THINNED_NS) < THINNED_NS:
+        if 0 <= now_ns - self._kept_at_ns.get(message.topic, -THINNED_NS) < THINNED_NS:
             return True
-        self._kept_at_ns[entry.topic] = now_ns
+        self._kept_at_ns[message.topic] = now_ns
         return False
 
     def _acknowledge(self, frame: list[_Arrived], acknowledge: Acknowledge) -> None:
         with self._ack_lock:
             generation = self._generation if self._connected else -1
             settled = voided = 0
-            for entry in frame:
-                if not entry.qos:
-                    continue
-                if entry.generation == generation:
-                    acknowledge(entry.mid, entry.qos)
+            for _, mid, qos, received_on in frame:
+                if qos and received_on == generation:
+                    acknowledge(mid, qos)
                     settled += 1
-                else:
+                elif qos:
                     voided += 1
             self._settled_here += settled
             self._counts["acknowledged"] += settled

@@ -47,7 +47,7 @@ _BUSY_TIMEOUT_S = 30
 _HEADER = struct.Struct("<qqqqB")
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, bytes, int, bool]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[Message, ...]).decode
 
 Row = tuple[int, int, int, int, int, int, bytes]
 """Columns of `SCHEMA` in order."""
@@ -184,15 +184,12 @@ def crc_of(
 def body_of(messages: Sequence[Message]) -> bytes:
     """Messages as the body of a row."""
     try:
-        return _encode([(m.topic, m.payload, m.received_at_ns, m.retain) for m in messages])
+        return _encode(messages)
     except UnicodeEncodeError:
         # A recorded stream may hold lone surrogates; no broker delivers such a topic, and the
         # decoder refuses the replaced one just the same.
         return _encode(
-            [
-                (m.topic.encode(errors="replace").decode(), m.payload, m.received_at_ns, m.retain)
-                for m in messages
-            ]
+            [m._replace(topic=m.topic.encode(errors="replace").decode()) for m in messages]
         )
 
 
@@ -207,7 +204,7 @@ def frame_of(row: Row, segment: Segment) -> Frame:
     position, received_at_ns, first, count, kind, crc, body = row
     try:
         sound = crc_of(position, received_at_ns, first, count, kind, body) == crc
-        messages = tuple([Message(*fields) for fields in _decode(body)]) if sound and body else ()
+        messages = _decode(body) if sound and body else ()
     except (msgspec.MsgspecError, struct.error, TypeError) as error:
         raise JournalCorruptError(position, segment.path.name, str(error)) from error
     if not sound or len(messages) != count:
