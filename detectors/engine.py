@@ -1,7 +1,7 @@
 """Everything that the bank keeps for one kind: shared state, detectors, timers, and due times."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -284,9 +284,19 @@ class KindEngine:
             np.full(m, position),
             late=True,
         )
-        findings = self._elapse(at)
+        findings = self._elapse(at) + self._late_codes(at)
         self._current.late_ns[over] = NEVER
         return findings
+
+    def _late_codes(self, at: _At) -> list[Finding]:
+        """Faults that late data left standing, or ended."""
+        if not len(at.device):
+            return []
+        now_ns, position = int(at.received_ns[0]), int(at.position[0])
+        rows = replace(self._no_report(at.device, now_ns, position), event_ns=at.event_ns)
+        found = self._codes.faults(rows, self._current)
+        late = replace(rows, late=np.ones(len(at.device), dtype=np.bool_))
+        return [self._code(late, *change) for change in found]
 
     def _fall_silent(self, device: Devices, now_ns: int, position: int) -> list[Finding]:
         current = self._current

@@ -58,6 +58,18 @@ def test_an_alarm_in_late_data_is_claimed_as_late() -> None:
     assert (finding.kind, finding.late) == ("alarm_button", True)
 
 
+def test_an_entrapment_code_that_stands_at_the_end_of_late_data_is_claimed_as_late() -> None:
+    story = lift().until(500).code(20, "chongqing:93", received_s=500.5, quality=LATE).until(510)
+    (finding,) = (f for f in story.findings if f.kind == "entrapment_at_level")
+    assert (finding.late, finding.level, finding.phase) == (True, "suspected", "raised")
+
+
+def test_a_fault_that_ended_within_late_data_is_history() -> None:
+    story = lift().until(500).code(20, "gbt24476:06", received_s=500.5, quality=LATE)
+    story.code(30, "gbt24476:06", active=False, received_s=501, quality=LATE).until(510)
+    assert story.levels("lift_fault") == []
+
+
 def test_escalator_faults_are_their_own_kind() -> None:
     story = Story(Equipment(id="E1", kind=Kind.ESCALATOR)).code(10, "gbt24476:63")
     assert story.levels() == [("escalator_fault", "advisory", 10, 10)]
