@@ -6,29 +6,38 @@ serves MQTT 3.1.1. `ingest.broker_config` writes what either reads.
 
 import importlib.metadata
 import os
+import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from domain.errors import DependencyError
 from ingest.broker_config import (
+    CONNECTIONS_MAX,
+    QUEUED_BYTES_MAX,
+    BrokerKind,
+    Listener,
+    Tls,
+    mosquitto_hash,
+    write_config,
+)
+from ingest.logins import (
     DISPATCH_USER,
     DROPPED_TOPIC,
     INGEST_USER,
-    BrokerKind,
     Login,
     ensure_passwords,
     firm_user,
     load_passwords,
     logins_for,
-    mosquitto_hash,
     usernames,
-    write_config,
     write_passwords,
     write_private,
 )
@@ -39,7 +48,9 @@ __all__ = [
     "INGEST_USER",
     "BrokerKind",
     "BrokerProcess",
+    "Listener",
     "Login",
+    "Tls",
     "ensure_passwords",
     "firm_user",
     "load_passwords",
@@ -58,6 +69,9 @@ STOP_TIMEOUT_S = 10.0
 START_ATTEMPTS = 3
 """Starts tried when a free port was asked for and somebody else took it in between."""
 
+OWN_FILES = 64
+"""Files that a broker needs besides its connections."""
+
 LOG_TAIL_LINES = 15
 
 _POLL_S = 0.02
@@ -72,27 +86,32 @@ class BrokerProcess:
 
     Parameters
     ----------
-    url
-        ``mqtt://host:port``.
+    listener
+        With the ports that were chosen for it.
     log
         File with what the broker says.
     """
 
-    url: str
+    listener: Listener
     kind: BrokerKind
     process: "subprocess.Popen[bytes]"
     directory: Path
     log: Path
 
     @property
+    def url(self) -> str:
+        """Address for a client on this machine: ``mqtt://host:port``, with TLS ``mqtts://``."""
+        return self.listener.url
+
+    @property
     def pid(self) -> int:
         """Process id."""
         return self.process.pid
 
-    def reload(self, logins: Sequence[Login]) -> None:
-        """Give a running broker the users and rights of a changed registry."""
-        host, port = self.url.removeprefix("mqtt://").rsplit(":", 1)
-        write_config(self.directory, logins, host=host, port=int(port), kind=self.kind)
+    def reload(self, logins: Sequence[Login] | None = None) -> None:
+        """Have a running broker read its certificates anew, and users and rights when given."""
+        if logins is not None:
+            write_config(self.directory, logins, self.listener, kind=self.kind)
         self.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
@@ -130,6 +149,9 @@ def start_broker(
     host: str = "127.0.0.1",
     port: int = 0,
     prefer: str | None = None,
+    tls: Tls | None = None,
+    connections_max: int = CONNECTIONS_MAX,
+    queued_bytes_max: int = QUEUED_BYTES_MAX,
 ) -> BrokerProcess:
     """Write the configuration, start a broker and wait until it accepts connections.
 
@@ -137,13 +159,15 @@ def start_broker(
 
     Parameters
     ----------
-    port
-        0 = a free one.
+    host, port, tls, connections_max, queued_bytes_max
+        As `Listener` has them; port 0 = a free one.
     prefer
         ``mosquitto`` or ``nats``; empty = mosquitto where it is installed, else nats-server.
 
     Raises
     ------
+    UsageError
+        If nats-server is asked for client certificates.
     DependencyError
         If there is no broker program or it does not start; the text ends with its log.
     """
@@ -151,8 +175,15 @@ def start_broker(
     _stop_leftover(directory)
     attempts = START_ATTEMPTS if port == 0 else 1
     for attempt in range(1, attempts + 1):
+        listener = Listener(
+            host=host,
+            port=port or _free_port(host),
+            tls=_with_port(tls, host),
+            connections_max=connections_max,
+            queued_bytes_max=queued_bytes_max,
+        )
         try:
-            return _start(program, kind, directory, logins, host, port or _free_port(host))
+            return _start(program, kind, directory, logins, listener)
         except DependencyError:
             if attempt == attempts:
                 raise
@@ -173,11 +204,18 @@ def _choose(prefer: str | None) -> tuple[BrokerKind, str]:
     )
 
 
+def _with_port(tls: Tls | None, host: str) -> Tls | None:
+    if tls is None or tls.client_certificates != "optional" or tls.certificate_port:
+        return tls
+    return replace(tls, certificate_port=_free_port(host))
+
+
 def _start(
-    program: str, kind: BrokerKind, directory: Path, logins: Sequence[Login], host: str, port: int
+    program: str, kind: BrokerKind, directory: Path, logins: Sequence[Login], listener: Listener
 ) -> BrokerProcess:
-    config = write_config(directory, logins, host=host, port=port, kind=kind)
+    config = write_config(directory, logins, listener, kind=kind)
     log = directory / _LOG
+    host, port = listener.host, listener.port
     if not _is_free(host, port):
         raise DependencyError(f"{kind} did not start: {host}:{port} is in use")
     with log.open("wb") as output:
@@ -190,22 +228,42 @@ def _start(
             # Ctrl-C in a terminal must reach us first: ingest still has to acknowledge.
             start_new_session=True,
         )
+    _limit_files(process.pid, kind, listener)
     broker = BrokerProcess(
-        url=f"mqtt://{host}:{port}", kind=kind, process=process, directory=directory, log=log
+        listener=listener, kind=kind, process=process, directory=directory, log=log
     )
     write_private(directory / _PID, f"{process.pid}\n")
-    if not _accepts(process, host, port):
+    if not _accepts(process, listener):
         broker.stop()
         raise DependencyError(f"{kind} did not start: {_log_tail(log)}")
     return broker
 
 
-def _accepts(process: "subprocess.Popen[bytes]", host: str, port: int) -> bool:
-    """Wait until a starting broker takes connections; say whether it does."""
+def _limit_files(pid: int, kind: BrokerKind, listener: Listener) -> None:
+    """Let a broker open as many connections as it should; the usual 1,024 files are too few.
+
+    For mosquitto this is the limit that holds: its own count of connections (2.0.11) goes wrong
+    with each refused login. At the limit it closes new connections and keeps the others.
+    """
+    if sys.platform == "linux":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = most if kind == "nats" else min(most, listener.connections_max + OWN_FILES)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, most))
+
+
+def _accepts(process: "subprocess.Popen[bytes]", listener: Listener) -> bool:
+    """Wait until a starting broker takes connections; say whether it does.
+
+    With TLS, connecting says little: the port is open before the certificate is read.
+    """
+    address = (listener.host, listener.port)
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            socket.create_connection((host, port), timeout=1).close()
+            if listener.tls is not None:
+                ssl.get_server_certificate(address, timeout=1)
+            else:
+                socket.create_connection(address, timeout=1).close()
         except OSError:
             time.sleep(_POLL_S)
         else:

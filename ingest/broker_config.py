@@ -1,51 +1,52 @@
-"""Logins, rights and configuration files of an MQTT broker: one login a device.
+"""Configuration files of an MQTT broker: its listeners, users, rights and bounds.
 
 Both brokers refuse anonymous clients and let a device publish below its own topics only.
 """
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import os
 import pwd
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from domain.equipment import Firm, Fleet, Kind
 from domain.errors import UsageError
-from ingest import topics
+from ingest.logins import Login, write_private
 
 BrokerKind = Literal["mosquitto", "nats"]
-
-INGEST_USER = "equipwatch.ingest"
-"""Login of the ingest process. The dot keeps service logins apart from every equipment id."""
-
-DISPATCH_USER = "equipwatch.dispatch"
-"""Login that publishes notifications to firms."""
+ClientCertificates = Literal["off", "optional", "required"]
 
 PACKET_BYTES_MAX = 4 * 1024 * 1024
-"""Largest MQTT packet that the broker takes; above every limit of the contract."""
+"""Largest MQTT packet that the broker takes; above every limit of the contract, so that what is
+merely too long is quarantined where people see it."""
+
+CONNECTIONS_MAX = 30_000
+"""Connections of one listener, unless the settings say otherwise."""
+
+TLS_HANDSHAKE_S = 10
+"""Time that nats-server gives a slow terminal for the TLS handshake; its default is 2 s."""
 
 INFLIGHT_MAX = 10_000
 """Unacknowledged messages of one client in mosquitto; MQTT 5 clients may ask for fewer."""
 
 QUEUED_BYTES_MAX = 1 << 30
-"""Bytes that mosquitto queues for one absent subscriber before it drops messages."""
+"""Bytes that mosquitto queues for one absent subscriber before it drops messages, unless the
+settings say otherwise."""
 
-NATS_ACK_PENDING_MAX = 65_535
-"""Unacknowledged messages of one MQTT session in nats-server: its upper limit."""
+NATS_ACK_PENDING_MAX = 16_000
+"""Unacknowledged messages of one subscription in nats-server. It refuses what would bring the
+subscriptions of a session above 65,535 together, and ``a/#`` counts as two."""
 
 NATS_ACK_WAIT_S = 5
 """After this long nats-server sends an unacknowledged message again."""
 
-NATS_STORE_BYTES_MAX = 4 << 30
-"""Bytes that nats-server keeps on disk for absent subscribers."""
+NATS_STORE_FACTOR = 4
+"""nats-server keeps so many times as many bytes as mosquitto: on disk, for all subscribers."""
 
 AUTOSAVE_S = 10
 """Interval at which mosquitto saves its queues: what a power cut of the broker may lose."""
@@ -53,136 +54,69 @@ AUTOSAVE_S = 10
 SESSION_EXPIRY_D = 14
 """Days after which mosquitto forgets the session of a client that does not come back."""
 
-DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
-"""mosquitto's count of messages that it had to drop."""
-
 _PBKDF2_ITERATIONS = 101
 _SALT_BYTES = 12
-_PASSWORD_BYTES = 18
-_PASSWORDS = "passwords.csv"
 _HASHES = "passwd"
 _NO_SUBJECT = "equipwatch.nothing"
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - nothing is bound here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """A user of the broker and the topic filters it may use.
+class Tls:
+    """How the broker encrypts, and whether clients need certificates.
 
     Parameters
     ----------
-    publish, subscribe
-        MQTT topic filters; empty = nothing.
+    certificate, key
+        The broker's own, PEM.
+    ca, revoked
+        Certificate of the authority that signs clients' certificates, and its revocation list.
+    client_certificates
+        ``off``: everybody logs in with a password. ``required``: a certificate, whose common name
+        is the user name, takes the place of the password. ``optional``: either, each on a port of
+        its own.
+    certificate_port
+        That port; 0 = a free one.
     """
 
-    username: str
-    password: str = field(default="", repr=False)
-    publish: tuple[str, ...] = ()
-    subscribe: tuple[str, ...] = ()
+    certificate: Path
+    key: Path
+    ca: Path
+    revoked: Path
+    client_certificates: ClientCertificates = "off"
+    certificate_port: int = 0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the broker has to be able to read."""
+        return (self.certificate, self.key, self.ca, self.revoked)
 
 
-def firm_user(firm_id: str) -> str:
-    """User name under which a firm reads its notifications."""
-    return f"firm.{firm_id}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where and how a broker listens, and its bounds.
 
-
-def usernames(fleet: Fleet, firms: Iterable[Firm]) -> tuple[str, ...]:
-    """Every user name that a registry needs: our own, devices and gateways, firms."""
-    return tuple(login.username for login in _logins(fleet, firms))
-
-
-def logins_for(
-    fleet: Fleet, firms: Iterable[Firm], passwords: Mapping[str, str]
-) -> tuple[Login, ...]:
-    """Logins of devices, gateways, firms and our own processes.
-
-    A device that is its own gateway has one login with both rights.
-
-    Raises
-    ------
-    UsageError
-        If a user has no password.
+    Parameters
+    ----------
+    tls
+        ``None`` = no encryption; otherwise there is no listener without it.
+    connections_max
+        Connections of one port; more are closed at once.
+    queued_bytes_max
+        Bytes queued for one absent subscriber.
     """
-    logins = _logins(fleet, firms)
-    missing = [login.username for login in logins if not passwords.get(login.username)]
-    if missing:
-        raise UsageError(f"no password for {', '.join(missing[:5])}; run ensure_passwords first")
-    return tuple(replace(login, password=passwords[login.username]) for login in logins)
 
+    host: str
+    port: int
+    tls: Tls | None = None
+    connections_max: int = CONNECTIONS_MAX
+    queued_bytes_max: int = QUEUED_BYTES_MAX
 
-def _logins(fleet: Fleet, firms: Iterable[Firm]) -> list[Login]:
-    """Logins without passwords."""
-    return [
-        Login(username=INGEST_USER, subscribe=(f"{topics.ROOT}/#", DROPPED_TOPIC)),
-        Login(username=DISPATCH_USER, publish=(topics.notify("+"),)),
-        *(
-            Login(username=name, publish=tuple(rights))
-            for name, rights in _device_rights(fleet).items()
-        ),
-        *(
-            Login(username=firm_user(firm.id), subscribe=(topics.notify(firm.id),))
-            for firm in firms
-        ),
-    ]
-
-
-def _device_rights(fleet: Fleet) -> Mapping[str, Mapping[str, None]]:
-    """Per device or gateway, the topics it may publish on, each once and in order."""
-    rights: dict[str, dict[str, None]] = {}
-    for kind in Kind:
-        for item in fleet.members(kind):
-            # One line a device: mosquitto's start grows with the square of the lines, and what is
-            # published on a stream that the grammar does not know is quarantined where people see
-            # it.
-            rights.setdefault(item.id, {})[topics.device_filter(kind, item.id)] = None
-            if item.gateway_id:
-                rights.setdefault(item.gateway_id, {})[topics.gateway(item.gateway_id)] = None
-    return rights
-
-
-def ensure_passwords(directory: Path, names: Iterable[str]) -> dict[str, str]:
-    """Password of every name: kept where there is one, random where not; others are dropped.
-
-    The source is ``passwords.csv`` in the directory, readable by its owner only.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / _PASSWORDS
-    known = load_passwords(path)
-    passwords = {name: known.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES) for name in names}
-    if passwords != known:
-        write_passwords(path, passwords)
-    return passwords
-
-
-def load_passwords(path: Path) -> dict[str, str]:
-    """Passwords by user name out of a CSV file ``username,password``; none when it is missing."""
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        if rows.fieldnames != ["username", "password"]:
-            raise UsageError(f"{path} must have the columns username,password")
-        return {row["username"]: row["password"] for row in rows}
-
-
-def write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
-    """Write ``username,password`` as CSV, readable by the owner only."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("username", "password"))
-    rows.writerows(passwords.items())
-    write_private(path, text.getvalue())
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole; nobody but the owner can read it at any time."""
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    @property
+    def url(self) -> str:
+        """Address for a client on this machine: ``mqtt://host:port``, with TLS ``mqtts://``."""
+        scheme = "mqtt" if self.tls is None else "mqtts"
+        return f"{scheme}://{_REACHED_AT.get(self.host, self.host)}:{self.port}"
 
 
 def mosquitto_hash(password: str, salt: bytes) -> str:
@@ -195,9 +129,8 @@ def mosquitto_hash(password: str, salt: bytes) -> str:
 def write_config(
     directory: Path,
     logins: Sequence[Login],
+    listener: Listener,
     *,
-    host: str,
-    port: int,
     kind: BrokerKind,
     user: str | None = None,
 ) -> Path:
@@ -205,27 +138,32 @@ def write_config(
 
     Parameters
     ----------
-    host, port
-        Address of the listener.
     user
         System user that mosquitto runs as when root starts it, and that then owns the files;
         ``None`` = the present user, since mosquitto would otherwise drop to one that cannot read
         them.
+
+    Raises
+    ------
+    UsageError
+        If nats-server is asked for client certificates.
     """
     directory = directory.absolute()
     for path in (directory, directory / "data"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if kind == "nats":
-        return _write_nats(directory, logins, host, port)
+        return _write_nats(directory, logins, listener)
     files = {
         _HASHES: _password_file(directory / _HASHES, logins),
         "acl": "\n".join(_acl_block(login) for login in logins),
-        "mosquitto.conf": _mosquitto_conf(directory, host, port, user),
+        "mosquitto.conf": _mosquitto_conf(directory, listener, user),
     }
     for name, text in files.items():
         write_private(directory / name, text)
     if user is not None:
-        for path in (directory, *directory.iterdir()):
+        tls = listener.tls
+        secured = () if tls is None else (tls.key.parent, *tls.files)
+        for path in (directory, *directory.iterdir(), *secured):
             shutil.chown(path, user)
     return directory / "mosquitto.conf"
 
@@ -253,17 +191,36 @@ def _acl_block(login: Login) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _mosquitto_conf(directory: Path, host: str, port: int, user: str | None) -> str:
+def _listeners(listener: Listener) -> str:
+    """Lines of every listener; each option belongs to the listener above it."""
+    first, tls = f"listener {listener.port} {listener.host}\n", listener.tls
+    common = f"max_connections {listener.connections_max}\nuse_username_as_clientid true\n"
+    if tls is None:
+        return first + common
+    common += f"certfile {tls.certificate}\nkeyfile {tls.key}\ntls_version tlsv1.2\n"
+    by_certificate = (
+        f"{common}cafile {tls.ca}\ncrlfile {tls.revoked}\n"
+        "require_certificate true\nuse_identity_as_username true\n"
+    )
+    if tls.client_certificates == "required":
+        return first + by_certificate
+    if tls.client_certificates == "optional":
+        return f"{first}{common}\nlistener {tls.certificate_port} {listener.host}\n{by_certificate}"
+    return first + common
+
+
+def _mosquitto_conf(directory: Path, listener: Listener, user: str | None) -> str:
     owner = user or pwd.getpwuid(os.geteuid()).pw_name
     return f"""\
 # Written by equipwatch; change its settings and write it anew instead of editing this file.
+# docs/broker.md says what each line protects against.
 per_listener_settings false
 user {owner}
-listener {port} {host}
 allow_anonymous false
 password_file {directory}/{_HASHES}
 acl_file {directory}/acl
 
+{_listeners(listener)}
 persistence true
 persistence_location {directory}/data/
 autosave_interval {AUTOSAVE_S}
@@ -271,10 +228,10 @@ persistent_client_expiration {SESSION_EXPIRY_D}d
 
 # The default of 1,000 queued messages drops the rest silently: bytes are the bound here.
 max_queued_messages 0
-max_queued_bytes {QUEUED_BYTES_MAX}
+max_queued_bytes {listener.queued_bytes_max}
 max_inflight_messages {INFLIGHT_MAX}
+# Unlike message_size_limit, which acknowledges what it throws away, this ends the connection.
 max_packet_size {PACKET_BYTES_MAX}
-max_connections -1
 sys_interval 10
 set_tcp_nodelay true
 
@@ -286,28 +243,46 @@ connection_messages false
 """
 
 
-def _write_nats(directory: Path, logins: Sequence[Login], host: str, port: int) -> Path:
+def _write_nats(directory: Path, logins: Sequence[Login], listener: Listener) -> Path:
+    mqtt: dict[str, object] = {
+        "host": listener.host,
+        "port": listener.port,
+        "ack_wait": f"{NATS_ACK_WAIT_S}s",
+        "max_ack_pending": NATS_ACK_PENDING_MAX,
+    }
+    if listener.tls is not None:
+        mqtt["tls"] = _nats_tls(listener.tls)
     config = {
         "server_name": "equipwatch",
         "host": "127.0.0.1",
         "port": -1,
         "max_payload": PACKET_BYTES_MAX,
+        "max_connections": listener.connections_max,
         "jetstream": {
             "store_dir": str(directory / "data"),
-            "max_file_store": NATS_STORE_BYTES_MAX,
+            "max_file_store": NATS_STORE_FACTOR * listener.queued_bytes_max,
             "sync_interval": f"{AUTOSAVE_S}s",
         },
-        "mqtt": {
-            "host": host,
-            "port": port,
-            "ack_wait": f"{NATS_ACK_WAIT_S}s",
-            "max_ack_pending": NATS_ACK_PENDING_MAX,
-        },
+        "mqtt": mqtt,
         "authorization": {"users": [_nats_user(login) for login in logins]},
     }
     path = directory / "nats-server.conf"
     write_private(path, json.dumps(config, indent=1))
     return path
+
+
+def _nats_tls(tls: Tls) -> Mapping[str, object]:
+    if tls.client_certificates != "off":
+        raise UsageError(
+            "broker.client_certificates needs mosquitto: nats-server cannot be told which "
+            "certificates are revoked; install mosquitto, or set it to off"
+        )
+    return {
+        "cert_file": str(tls.certificate),
+        "key_file": str(tls.key),
+        "min_version": "1.2",
+        "timeout": TLS_HANDSHAKE_S,
+    }
 
 
 def _nats_user(login: Login) -> Mapping[str, object]:

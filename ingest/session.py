@@ -51,6 +51,8 @@ class SessionSettings:
         Fixed, so that the broker keeps the session; secret, because who knows it can take it over.
     tls_ca
         CA file for ``mqtts``; empty = the system's.
+    tls_client
+        File with a client certificate and its key, for a broker that asks for one.
     commit_interval_s, commit_messages
         What makes a frame: this much time, or this many messages.
     receive_maximum
@@ -65,6 +67,7 @@ class SessionSettings:
     username: str = ""
     password: str = field(default="", repr=False)
     tls_ca: str = ""
+    tls_client: str = ""
     commit_interval_s: float = 0.05
     commit_messages: int = 500
     receive_maximum: int = 4_000
@@ -205,7 +208,7 @@ class Ingest:
         if settings.username:
             client.username_pw_set(settings.username, settings.password)
         if settings.address()[2]:
-            client.tls_set(ca_certs=settings.tls_ca or None)
+            client.tls_set(settings.tls_ca or None, settings.tls_client or None)
         client.reconnect_delay_set(_RECONNECT_MIN_S, _RECONNECT_MAX_S)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

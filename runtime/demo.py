@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import structlog
@@ -20,6 +19,7 @@ from domain.incidents import Incident
 from domain.ports import StateStore
 from ingest.broker import load_passwords
 from ingest.journal import JournalReader
+from runtime.broker import authority_of
 from runtime.offline import all_incidents
 from runtime.pipeline import CONSUMER
 from runtime.serve import PASSWORDS, free_port
@@ -166,9 +166,8 @@ def _welcome(site: Site, endpoints: Endpoints, seed: int, options: DemoOptions) 
 def _publish(
     world: World, site: Site, endpoints: Endpoints, seconds: float | None
 ) -> PublishReport:
-    address = urlsplit(endpoints.broker)
     publisher = Publisher(
-        BrokerAddress(host=address.hostname or "", port=address.port or 1883),
+        BrokerAddress.of(endpoints.broker, authority_of(site).ca_certificate),
         load_passwords(site.broker / PASSWORDS),
     )
     stop = threading.Event()

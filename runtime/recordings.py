@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from domain.equipment import Kind
 from domain.errors import DependencyError, UsageError
@@ -16,6 +15,7 @@ from domain.instants import from_iso
 from domain.messages import Message
 from domain.registry import RegistryFile, parse_registry
 from ingest.broker import load_passwords
+from runtime.broker import authority_of
 from runtime.offline import OfflineReport, replay_offline
 from runtime.reports import incident_report
 from runtime.serve import PASSWORDS
@@ -55,12 +55,12 @@ def target(*, data: Path | None, broker: str, passwords: Path | None) -> Target:
     url = broker or (endpoints.broker if endpoints is not None else "")
     if not url:
         raise UsageError("name a --broker, or the --data of a running service")
-    address = urlsplit(url if "//" in url else f"mqtt://{url}")
     file = passwords or (site.broker / PASSWORDS if site is not None else None)
     if file is None or not file.is_file():
         raise UsageError("name --passwords, a CSV with the columns username,password")
+    ca = None if site is None else authority_of(site).ca_certificate
     return Target(
-        address=BrokerAddress(host=address.hostname or "", port=address.port or 1883),
+        address=BrokerAddress.of(url, ca),
         passwords=load_passwords(file),
     )
 

@@ -9,9 +9,17 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -40,6 +48,10 @@ class BrokerSettings(_Group):
     notify_username: str = Field("", description="Login of dispatch on an outside broker.")
     notify_password: SecretStr = Field(SecretStr(""), description="Password of dispatch there.")
     tls_ca: str = Field("", description="File of the CA certificate that signs the broker's.")
+    tls_client: str = Field(
+        "", description="File with ingest's client certificate and key, where the broker asks."
+    )
+    notify_tls_client: str = Field("", description="The same of dispatch.")
     dispatch_mqtt5: bool = Field(
         True, description="Whether dispatch may speak MQTT 5; ingest finds that out by itself."
     )
@@ -48,6 +60,35 @@ class BrokerSettings(_Group):
     prefer: Literal["", "mosquitto", "nats"] = Field(
         "", description="Which program to start; empty takes mosquitto, else nats-server."
     )
+    tls: Literal["off", "on"] = Field(
+        "off", description="Whether our own broker encrypts; it then listens in no other way."
+    )
+    tls_names: str = Field(
+        "", description="Host names and addresses that devices reach it by, separated by commas."
+    )
+    client_certificates: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="Whether a client certificate takes the place of the password; with optional, "
+        "it does on certificate_port.",
+    )
+    certificate_port: int = Field(
+        8884, ge=0, le=65535, description="Port for client certificates when optional; 0 = free."
+    )
+    connections_max: int = Field(
+        30_000, ge=10, le=1_000_000, description="Connections of one port of our own broker."
+    )
+    queued_bytes_max: int = Field(
+        1024**3,
+        ge=1024**2,
+        description="Most [byte] that mosquitto queues in memory for one absent subscriber; "
+        "nats-server keeps four times as much on disk for all.",
+    )
+
+    @model_validator(mode="after")
+    def _certificates_need_tls(self) -> Self:
+        if self.client_certificates != "off" and self.tls == "off":
+            raise ValueError("client_certificates need tls = on")
+        return self
 
 
 class IngestSettings(_Group):
@@ -77,6 +118,28 @@ class JournalSettings(_Group):
         description="Size [byte] above which old segments go earlier.",
     )
     segment_s: int = Field(3_600, ge=60, le=86_400, description="Length of one segment file [s].")
+    give_up_to: int = Field(
+        0,
+        ge=0,
+        description="Last position whose damaged frames are passed over; /readyz names it.",
+    )
+
+
+def _number(value: object) -> object:
+    """Read digits of the environment, where everything is text, as the number they are."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+_Version = Annotated[Literal[1, 2], BeforeValidator(_number)]
+
+
+class LedgerSettings(_Group):
+    """What was received, missing and refused, per device and hour."""
+
+    keep_days: float = Field(90, gt=0, description="Rows older than this [d] are deleted.")
+    gap_hold_s: float = Field(
+        120, ge=0, le=86_400, description="How long [s] items must be missing to be told of."
+    )
 
 
 class TelemetrySettings(_Group):
@@ -86,7 +149,7 @@ class TelemetrySettings(_Group):
         "duckdb", description="duckdb (embedded), influxdb (production) or memory (trials)."
     )
     url: str = Field("http://127.0.0.1:8086", description="InfluxDB address.")
-    version: Literal[1, 2] = Field(2, description="InfluxDB major version.")
+    version: _Version = Field(2, description="InfluxDB major version.")
     bucket: str = Field("equipwatch", description="Bucket (2.x) or database (1.x).")
     org: str = Field("equipwatch", description="InfluxDB 2.x organisation.")
     token: SecretStr = Field(SecretStr(""), description="InfluxDB 2.x token.")
@@ -110,7 +173,7 @@ class PipelineSettings(_Group):
         5_000, ge=1, le=100_000, description="Most messages that one step takes from the journal."
     )
     poll_interval_s: float = Field(
-        0.05, ge=0.001, le=1, description="Wait [s] when the journal has nothing new."
+        0.2, ge=0.001, le=1, description="How often [s] the journal is looked at for new messages."
     )
     snapshot_interval_s: float = Field(
         30, ge=1, le=3_600, description="How often [s] decoder and detector state is saved."
@@ -146,6 +209,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     ingest: IngestSettings = IngestSettings()
     journal: JournalSettings = JournalSettings()
+    ledger: LedgerSettings = LedgerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     state: StateSettings = StateSettings()
     pipeline: PipelineSettings = PipelineSettings()

@@ -1,5 +1,6 @@
 """Wiring: the one module that chooses concrete stores, channels and logins from the settings."""
 
+import ssl
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from domain.ports import Channel, StateStore, TelemetryStore
-from runtime.settings import Settings, TelemetrySettings, load
+from runtime.settings import BrokerSettings, Settings, TelemetrySettings, load
 from runtime.site import Site
 
 
@@ -56,6 +57,13 @@ def _open(settings: TelemetrySettings, file: Path) -> TelemetryStore:
     return DuckDBStore(file)
 
 
+def _tls(broker: BrokerSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=broker.tls_ca or None)
+    if broker.notify_tls_client:
+        context.load_cert_chain(broker.notify_tls_client)
+    return context
+
+
 def open_channels(settings: Settings) -> tuple[Mapping[str, Channel], Callable[[], None]]:
     """Channels by name, and how to close them."""
     from paho.mqtt.enums import MQTTProtocolVersion
@@ -70,12 +78,12 @@ def open_channels(settings: Settings) -> tuple[Mapping[str, Channel], Callable[[
     webhook = WebhookChannel(allow_private_addresses=settings.dispatch.allow_private_addresses)
     mqtt = MqttChannel(
         host=address.hostname or "",
-        port=address.port or 1883,
+        port=address.port or (8883 if address.scheme == "mqtts" else 1883),
         topic_for=topics.notify,
         username=broker.notify_username,
         password=broker.notify_password.get_secret_value(),
         client_id=f"equipwatch-dispatch-{uuid.uuid4()}",
-        tls_ca=broker.tls_ca,
+        tls=_tls(broker) if address.scheme == "mqtts" else None,
         protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
     )
     mqtt.start()

@@ -1,5 +1,6 @@
 """Threads of one process; when one fails the process ends, and its supervisor starts it anew."""
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -10,6 +11,18 @@ _log = structlog.get_logger(__name__)
 
 STOP_GRACE_S = 10.0
 """How long one worker may take to finish its step after a stop was asked for."""
+
+
+_COLLECT_AFTER = (50_000, 20, 100)
+
+
+def collect_rarely() -> None:
+    """Make garbage collections of this process rare.
+
+    The hot path makes many short-lived tuples and no cycles; looking through a fleet's state for
+    some costs more than it ever frees.
+    """
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class Workers:

@@ -7,12 +7,15 @@ bytes, so every message counted as published reached the broker at least once.
 
 import selectors
 import socket
+import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 from zlib import crc32
 
 import paho.mqtt.client as mqtt
@@ -40,10 +43,34 @@ _OFFLINE = b'{"online": false}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerAddress:
-    """Where the broker listens."""
+    """Where the broker listens.
+
+    Parameters
+    ----------
+    tls
+        How to encrypt and whom to trust; ``None`` = no TLS.
+    """
 
     host: str = "127.0.0.1"
     port: int = 1883
+    tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def of(cls, url: str, ca: Path | None = None) -> Self:
+        """Address of ``mqtt://host:port`` or ``mqtts://host:port``.
+
+        Parameters
+        ----------
+        ca
+            Certificate that signs the broker's; ``None`` or missing = the system's.
+        """
+        parts = urlsplit(url if "//" in url else f"mqtt://{url}")
+        host = parts.hostname or ""
+        if parts.scheme != "mqtts":
+            return cls(host=host, port=parts.port or 1883)
+        cafile = str(ca) if ca is not None and ca.exists() else None
+        tls = ssl.create_default_context(cafile=cafile)
+        return cls(host=host, port=parts.port or 8883, tls=tls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +141,7 @@ class _Session:
     login: Login
     client: mqtt.Client
     waiting: deque[Outgoing] = field(default_factory=deque)
-    inflight: dict[int, str] = field(default_factory=dict)
+    inflight: dict[int, tuple[Outgoing, float]] = field(default_factory=dict)
     connected: bool = False
     ever_connected: bool = False
     given_up: bool = False
@@ -134,6 +161,9 @@ class Publisher:
     ----------
     passwords
         Password by equipment or gateway id; a device without one connects without a login.
+    on_acknowledged
+        Called for each message that the broker has acknowledged, with the time it took [s] since
+        it was first sent.
     """
 
     def __init__(
@@ -142,8 +172,10 @@ class Publisher:
         passwords: Mapping[str, str] | None = None,
         *,
         limits: PublishLimits | None = None,
+        on_acknowledged: Callable[[Outgoing, float], None] | None = None,
     ) -> None:
         self._address = address
+        self._on_acknowledged = on_acknowledged
         self._passwords = passwords or {}
         self._limits = limits or PublishLimits()
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
@@ -278,6 +310,8 @@ class Publisher:
     def _configure(self, session: _Session) -> None:
         client, limits = session.client, self._limits
         client.connect_timeout = limits.connect_timeout_s
+        if self._address.tls is not None:
+            client.tls_set_context(self._address.tls)
         client.max_inflight_messages_set(limits.inflight)
         password = self._passwords.get(session.login.user)
         if password is not None:
@@ -371,27 +405,32 @@ class Publisher:
 
     def _on_publish(self, session: _Session, mid: int) -> None:
         self._acknowledged += 1
-        stream = session.inflight.pop(mid, None)
-        if stream is not None:
-            self._by_stream[stream] += 1
-            self._outstanding -= 1
+        sent = session.inflight.pop(mid, None)
+        if sent is None:
+            return
+        outgoing, sent_at_s = sent
+        self._by_stream[outgoing.topic.rpartition("/")[2]] += 1
+        self._outstanding -= 1
+        if self._on_acknowledged is not None:
+            self._on_acknowledged(outgoing, time.monotonic() - sent_at_s)
 
     def _send_waiting(self, session: _Session) -> None:
         while (
             session.connected and session.waiting and len(session.inflight) < self._limits.inflight
         ):
             outgoing = session.waiting.popleft()
-            stream = outgoing.topic.rpartition("/")[2]
             info = session.client.publish(
                 outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain
             )
-            session.inflight[info.mid] = stream
+            session.inflight[info.mid] = (outgoing, time.monotonic())
 
     def _serve(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
             session: _Session = key.data
             # A lost connection ends in on_disconnect; the code it also returns says nothing more.
             session.client.loop_read()
+            while _decrypted(session.client):
+                session.client.loop_read()
             self._send_waiting(session)
             if session.client.want_write():
                 session.client.loop_write()
@@ -429,6 +468,12 @@ class Publisher:
             if sock is not None:
                 _close(sock, self._selector)
         self._selector.close()
+
+
+def _decrypted(client: mqtt.Client) -> bool:
+    """Whether bytes wait inside the TLS layer, where a selector cannot see them."""
+    sock = client.socket()
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _close(sock: Any, selector: selectors.BaseSelector) -> None:  # noqa: ANN401 - paho's socket-like

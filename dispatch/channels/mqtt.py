@@ -1,5 +1,6 @@
 """Notifications over MQTT, QoS 1, one topic a firm."""
 
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -35,8 +36,8 @@ class MqttChannel:
         Topic of a firm id.
     client_id
         Empty = drawn by the broker.
-    tls_ca
-        File of the CA certificate that signs the broker's; empty = no TLS.
+    tls
+        How to encrypt and whom to trust; ``None`` = no TLS.
     """
 
     name = "mqtt"
@@ -50,7 +51,7 @@ class MqttChannel:
         username: str = "",
         password: str = "",
         client_id: str = "",
-        tls_ca: str = "",
+        tls: ssl.SSLContext | None = None,
         protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
         puback_timeout_s: float = PUBACK_TIMEOUT_S,
     ) -> None:
@@ -62,8 +63,8 @@ class MqttChannel:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
         if username:
             self._client.username_pw_set(username, password)
-        if tls_ca:
-            self._client.tls_set(tls_ca)
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.max_queued_messages_set(QUEUE_LIMIT)
         self._client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         self._client.on_publish = self._on_publish

@@ -13,6 +13,7 @@ from ingest.broker import (
     DISPATCH_USER,
     INGEST_USER,
     BrokerProcess,
+    Listener,
     ensure_passwords,
     firm_user,
     load_passwords,
@@ -23,6 +24,8 @@ from ingest.broker import (
 )
 from tests.support import brokers
 from tests.support.brokers import FIRMS, FLEET, collect, connect, disconnect, eventually, publish
+
+LISTENER = Listener(host="127.0.0.1", port=1)
 
 Running = tuple[BrokerProcess, dict[str, str]]
 
@@ -138,9 +141,7 @@ def test_passwords_stay_when_the_registry_grows_and_are_the_owner_s_only(tmp_pat
     assert "L3" in second
     assert "B1" not in second
     assert load_passwords(tmp_path / "passwords.csv") == second
-    write_config(
-        tmp_path, logins_for(grown, FIRMS, second), host="127.0.0.1", port=1, kind="mosquitto"
-    )
+    write_config(tmp_path, logins_for(grown, FIRMS, second), LISTENER, kind="mosquitto")
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file.name
 
@@ -149,7 +150,7 @@ def test_unchanged_passwords_keep_their_hash(tmp_path: Path) -> None:
     logins = logins_for(FLEET, FIRMS, ensure_passwords(tmp_path, usernames(FLEET, FIRMS)))
     hashes = []
     for _ in range(2):
-        write_config(tmp_path, logins, host="127.0.0.1", port=1, kind="mosquitto")
+        write_config(tmp_path, logins, LISTENER, kind="mosquitto")
         hashes.append((tmp_path / "passwd").read_text())
     assert hashes[0] == hashes[1]
 

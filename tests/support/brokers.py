@@ -1,10 +1,14 @@
 """Real brokers and small MQTT clients for tests."""
 
 import contextlib
+import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -15,6 +19,7 @@ from ingest.broker import (
     ensure_passwords,
     logins_for,
     mosquitto_program,
+    nats_program,
     start_broker,
     usernames,
 )
@@ -52,14 +57,58 @@ def running(
         broker.stop()
 
 
-def connect(url: str, username: str, password: str, *, client_id: str = "") -> Client:
-    """Connected MQTT 3.1.1 client with its own loop; a refusal is a ConnectionRefusedError."""
-    host, port = url.removeprefix("mqtt://").split(":")
+@contextlib.contextmanager
+def launched(kind: str, config: Path, port: int) -> Iterator[None]:
+    """A broker program on a configuration as it is, until the block ends."""
+    program = mosquitto_program() if kind == "mosquitto" else nats_program()
+    assert program is not None
+    with (config.parent / "launched.log").open("wb") as log:
+        process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+        try:
+            assert eventually(lambda: process.poll() is not None or listens(port))
+            assert process.poll() is None, (config.parent / "launched.log").read_text()
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def connect(
+    url: str,
+    username: str,
+    password: str,
+    *,
+    client_id: str = "",
+    clean_session: bool = True,
+    will: tuple[str, bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Client:
+    """Connected MQTT 3.1.1 client with its own loop; a refusal is a ConnectionRefusedError.
+
+    Parameters
+    ----------
+    will
+        Topic and payload of the last will, retained.
+    """
+    address = urlsplit(url)
     client = Client(
-        CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=clean_session,
+        protocol=MQTTProtocolVersion.MQTTv311,
     )
     if username:
         client.username_pw_set(username, password)
+    if will is not None:
+        client.will_set(*will, qos=1, retain=True)
+    if tls is not None:
+        client.tls_set_context(tls)
     answers: list[bool] = []
     answered = threading.Event()
 
@@ -72,7 +121,7 @@ def connect(url: str, username: str, password: str, *, client_id: str = "") -> C
 
     client.on_connect = on_connect
     client.on_disconnect = on_disconnect
-    client.connect(host, int(port))
+    client.connect(address.hostname or "", address.port or 0)
     client.loop_start()
     if not answered.wait(10) or not answers or not answers[0]:
         client.disconnect()
@@ -95,13 +144,13 @@ def publish(client: Client, topic: str, payload: bytes, *, retain: bool = False)
     return info.is_published()
 
 
-def collect(client: Client, topic: str) -> list[MQTTMessage]:
+def collect(client: Client, *topics: str) -> list[MQTTMessage]:
     """Subscribe; the list fills as messages come."""
     got: list[MQTTMessage] = []
     ready = threading.Event()
     client.on_subscribe = lambda *_: ready.set()
     client.on_message = lambda _c, _d, message: got.append(message)
-    client.subscribe(topic, qos=1)
+    client.subscribe([(topic, 1) for topic in topics])
     ready.wait(5)
     return got
 
