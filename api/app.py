@@ -18,6 +18,7 @@ from api.routes import (
     firms,
     health,
     incidents,
+    ledger,
     quarantine,
     readings,
     registry,
@@ -29,7 +30,7 @@ from domain.ports import StateStore, TelemetryStore
 VERSION = "1"
 """Version of the API: the ``v1`` of its paths."""
 
-_ROUTES = (registry, readings, incidents, findings, firms, quarantine, session, health)
+_ROUTES = (registry, readings, incidents, findings, firms, ledger, quarantine, session, health)
 
 
 def _not_known(_equipment_id: str) -> None:

@@ -17,6 +17,7 @@ class Action(StrEnum):
     EXPORT_REGISTRY = "export_registry"
     IMPORT_REGISTRY = "import_registry"
     READ_QUARANTINE = "read_quarantine"
+    DROP_QUARANTINE = "drop_quarantine"
     READ_METRICS = "read_metrics"
     OPEN_INCIDENT = "open_incident"
     ACKNOWLEDGE = "acknowledge"
@@ -42,6 +43,7 @@ PERMISSIONS: Mapping[Action, frozenset[Role]] = {
     Action.EXPORT_REGISTRY: frozenset({Role.OPERATOR}) | _ENGINEERS,
     Action.IMPORT_REGISTRY: _ENGINEERS,
     Action.READ_QUARANTINE: _ENGINEERS,
+    Action.DROP_QUARANTINE: frozenset({Role.ADMIN}),
     Action.READ_METRICS: _ENGINEERS,
     Action.OPEN_INCIDENT: _DISPATCH,
     Action.ACKNOWLEDGE: _DISPATCH,

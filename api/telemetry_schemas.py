@@ -2,10 +2,12 @@
 
 from typing import Self
 
-from api.schemas import Instant, Out
+from api.reexamination import Verdict
+from api.schemas import FindingOut, Instant, Out
 from domain.equipment import Kind
 from domain.instants import to_iso
-from domain.ports import QuarantineEntry
+from domain.ports import QuarantineDrop, QuarantineEntry
+from domain.readings import Quality, Sample
 from domain.refusals import RefusalReason
 
 
@@ -52,6 +54,20 @@ class SampleOut(Out):
     code: str | None
     active: bool | None
 
+    @classmethod
+    def of(cls, sample: Sample) -> Self:
+        """Model of a row."""
+        return cls(
+            at=to_iso(sample.event_time_ns),
+            received_at=to_iso(sample.received_at_ns),
+            stream=sample.stream.name.lower(),
+            quality=[flag.name.lower() for flag in Quality(sample.quality) if flag.name],
+            seq=sample.seq,
+            values=sample.values,
+            code=sample.code,
+            active=sample.active,
+        )
+
 
 class QuarantineOut(Out):
     """Refusals of one reason and sender."""
@@ -95,3 +111,64 @@ class QuarantineDetailOut(QuarantineOut):
     """An entry with the original bytes that were kept."""
 
     originals: list[OriginalOut]
+
+
+class VerdictOut(Out):
+    """What the present decoder makes of a refused message: ``now`` is an outcome or a reason."""
+
+    topic: str
+    received_at: Instant
+    item: int
+    then: RefusalReason
+    now: str
+    detail: str
+    rows: list[SampleOut]
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """Model of a verdict."""
+        return cls(
+            topic=verdict.refusal.topic,
+            received_at=to_iso(verdict.refusal.received_at_ns),
+            item=verdict.refusal.item,
+            then=verdict.refusal.reason,
+            now=verdict.outcome.value if verdict.reason is None else verdict.reason.value,
+            detail=verdict.detail,
+            rows=[SampleOut.of(row) for row in verdict.rows],
+        )
+
+
+class ReexaminedOut(Out):
+    """What would become of the originals kept for an entry. Nothing is stored."""
+
+    outcomes: dict[str, int]
+    refused_because: dict[str, int]
+    messages: list[VerdictOut]
+    findings: list[FindingOut]
+
+
+class QuarantineDropOut(Out):
+    """An entry that somebody dropped."""
+
+    reason: RefusalReason
+    sender: str
+    count: int
+    first_at: Instant
+    last_at: Instant
+    dropped_by: str
+    dropped_at: Instant
+    note: str
+
+    @classmethod
+    def of(cls, dropped: QuarantineDrop) -> Self:
+        """Model of a drop."""
+        return cls(
+            reason=dropped.reason,
+            sender=dropped.sender,
+            count=dropped.count,
+            first_at=to_iso(dropped.first_at_ns),
+            last_at=to_iso(dropped.last_at_ns),
+            dropped_by=dropped.dropped_by,
+            dropped_at=to_iso(dropped.dropped_at_ns),
+            note=dropped.note,
+        )

@@ -24,7 +24,7 @@ from domain.readings import ReadingBatch
 OWN_GAP_NS = seconds(5)
 """Ticks come every second; a longer step of the received clock means that we were away."""
 
-_SNAPSHOT_VERSION = 1
+_SNAPSHOT_VERSION = 2
 _HEADER = "header"
 
 

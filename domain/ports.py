@@ -9,6 +9,7 @@ from domain.accounts import ApiKey, User
 from domain.equipment import Equipment, Firm, Fleet, Kind
 from domain.findings import Finding
 from domain.incidents import Incident, IncidentEvent
+from domain.ledger import LedgerChanges, LedgerRow, LedgerTotal
 from domain.notifications import Delivery, Notification
 from domain.readings import Latest, ReadingBatch, Sample
 from domain.refusals import Refusal, RefusalReason
@@ -198,6 +199,28 @@ class QuarantineEntry:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineDrop:
+    """An entry that somebody dropped: what is left of it.
+
+    Parameters
+    ----------
+    count
+        Refusals that it stood for.
+    note
+        Why, in the person's words.
+    """
+
+    reason: RefusalReason
+    sender: str
+    count: int
+    first_at_ns: int
+    last_at_ns: int
+    dropped_by: str
+    dropped_at_ns: int
+    note: str
+
+
 class Quarantine(Protocol):
     """What was refused, grouped by reason and sender."""
 
@@ -215,8 +238,19 @@ class Quarantine(Protocol):
     def originals(self, entry_id: int, limit: int = 100) -> Sequence[Refusal]:
         """Refusals kept for an entry, newest first, with their original bytes."""
 
+    def identities(self, entry_id: int) -> Sequence[tuple[int, int, int]]:
+        """Position, index and item of an entry's refusals, oldest first, as far as known."""
+
+    def drop(
+        self, entry_id: int, *, dropped_by: str, dropped_at_ns: int, note: str
+    ) -> QuarantineDrop:
+        """Delete an entry with its originals, and keep who did it; `NotFoundError` without one."""
+
+    def drops(self, limit: int = 100) -> Sequence[QuarantineDrop]:
+        """Entries that were dropped, newest first."""
+
     def count(self) -> int:
-        """Refusals counted since the store was made."""
+        """Refusals counted since the store was made, dropped ones included."""
 
 
 class Accounts(Protocol):
@@ -257,6 +291,46 @@ class Offsets(Protocol):
         """Record counters beside the position."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerQuery:
+    """Hours and devices of a ledger listing.
+
+    Parameters
+    ----------
+    start_ns, end_ns
+        Hours that begin in ``start_ns <= t < end_ns``.
+    firm_id
+        Only equipment that this firm maintains; ``None`` = all.
+    """
+
+    start_ns: int
+    end_ns: int
+    firm_id: str | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+class Ledger(Protocol):
+    """What was received, missing and refused, per device and hour."""
+
+    def put(self, changes: LedgerChanges) -> None:
+        """Insert or replace rows, and what is missing of hours that are closed."""
+
+    def hours(
+        self, equipment_id: str, *, start_ns: int, end_ns: int, limit: int = PAGE_LIMIT
+    ) -> Sequence[LedgerRow]:
+        """Rows of one device with ``start_ns <= hour_start_ns < end_ns``, oldest first."""
+
+    def worst(self, query: LedgerQuery) -> Sequence[LedgerTotal]:
+        """Devices with a row, worst first: most missing, most refused, largest lag, id."""
+
+    def prune(self, before_ns: int) -> int:
+        """Delete rows of hours that began before an instant, oldest first; return how many.
+
+        At most as many as the adapter's stated limit: what is left goes the next time.
+        """
+
+
 class StateTransaction(Protocol):
     """One transaction over everything but telemetry."""
 
@@ -283,6 +357,10 @@ class StateTransaction(Protocol):
     @property
     def offsets(self) -> Offsets:
         """Consumers of the journal."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was received, missing and refused."""
 
 
 class StateStore(Protocol):

@@ -18,15 +18,18 @@ from dispatch.courier import Courier
 from domain.errors import DependencyError
 from domain.instants import NS_PER_S
 from domain.ports import StateStore, TelemetryStore
-from ingest.journal import JournalReader
+from ingest.disk import Mark
+from ingest.journal import JournalError, JournalReader
 from runtime.accounts import ensure_admin
+from runtime.loader import LOAD_ROWS, Loader
 from runtime.pipeline import Pipeline
+from runtime.reopening import ReopeningStore
 from runtime.retention import Retention
 from runtime.settings import Settings
 from runtime.site import Endpoints, Site, write_endpoints
 from runtime.snapshots import SnapshotDirectory
 from runtime.wiring import open_channels, open_state, open_telemetry
-from runtime.workers import Workers
+from runtime.workers import STOP_GRACE_S, Workers, collect_rarely
 
 LAG_MAX_S = 15.0
 """Journal time may be this far behind the clock before the service calls itself not ready."""
@@ -34,9 +37,16 @@ LAG_MAX_S = 15.0
 STATS_AGE_MAX_S = 5.0
 """Older counters are those of an ingest process that is gone: it writes them every second."""
 
+LOAD_INTERVAL_S = 0.5
+"""Longest wait before decoded rows are stored; `LOAD_ROWS` end it earlier."""
+
 _RETRY_FIRST_S = 0.2
 _RETRY_LONGEST_S = 5.0
 _REGISTRY_POLL_S = 1.0
+_LOAD_POLL_S = 0.05
+_GIVE_WAY_LAG_S = 1.0
+_GIVE_WAY_S = 0.2
+"""While the pipeline lags this much, the loader rests this long between steps of catching up."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,23 +70,33 @@ class Health:
 
     def readiness(self) -> Mapping[str, bool | str]:
         """Per part, ``True`` or what is wrong."""
-        if self.error:
-            return {"pipeline": self.error}
-        if not self.now_ns:
-            return {"pipeline": "no journal frame seen yet"}
-        lag_s = self.lag_s()
-        connected = bool(self._ingest().get("connected", 0))
-        return {
-            "pipeline": True if lag_s <= LAG_MAX_S else f"{lag_s:.0f} s behind the clock",
+        ingest = self._ingest()
+        connected = bool(ingest.get("connected", 0))
+        parts: dict[str, bool | str] = {
+            "pipeline": self._pipeline_state(),
             "broker": True if connected else "ingest is not connected",
+            "journal": journal_state(ingest),
         }
+        if self.pipeline is not None:
+            parts["telemetry"] = telemetry_state(self.pipeline.loader)
+            parts["snapshots"] = self.pipeline.snapshot_error or True
+        return parts
+
+    def _pipeline_state(self) -> bool | str:
+        if self.error:
+            return self.error
+        if not self.now_ns:
+            return "no journal frame seen yet"
+        lag_s = self.lag_s()
+        return True if lag_s <= LAG_MAX_S else f"{lag_s:.0f} s behind the clock"
 
     def gauges(self) -> Mapping[str, float]:
         """Numbers for /metrics."""
         totals = {f"pipeline_{name}": float(value) for name, value in self.counters.items()}
         own = {"pipeline_position": float(self.position), "pipeline_lag_seconds": self.lag_s()}
         ingest = {f"ingest_{name}": value for name, value in self._ingest().items()}
-        return {**own, **totals, **ingest}
+        loader = {} if self.pipeline is None else telemetry_gauges(self.pipeline.loader)
+        return {**own, **totals, **loader, **ingest}
 
     def heard(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it is not known here."""
@@ -95,12 +115,42 @@ class Health:
         return (time.time_ns() - self.now_ns) / NS_PER_S
 
 
+def journal_state(ingest: Mapping[str, float]) -> bool | str:
+    """``True``, or why ingest acknowledges nothing."""
+    if ingest.get("disk_mark", 0) >= Mark.STOPPED:
+        return "the disk is full: nothing is acknowledged until there is space"
+    return "it cannot be written: nothing is acknowledged" if ingest.get("journal_away") else True
+
+
+def telemetry_state(loader: Loader) -> bool | str:
+    """``True``, or what is away and how much is not stored yet."""
+    lag = loader.lag()
+    if not loader.error and lag.behind_s <= LAG_MAX_S:
+        return True
+    least = "" if lag.known else "at least "
+    missing = f"{least}{lag.behind_s:.0f} s and {lag.frames} journal frames not stored"
+    return f"{missing}, catching up" if not loader.error else f"{missing}: {loader.error}"
+
+
+def telemetry_gauges(loader: Loader) -> Mapping[str, float]:
+    """Numbers of the way into the telemetry store."""
+    lag = loader.lag()
+    return {
+        "telemetry_behind_seconds": lag.behind_s,
+        "telemetry_behind_frames": float(lag.frames),
+        "telemetry_held_rows": float(loader.held_rows),
+        "telemetry_dropped_rows": float(loader.dropped_rows),
+        "telemetry_failures": float(loader.failures),
+    }
+
+
 def run_core(settings: Settings, site: Site, roles: Sequence[str]) -> int:
     """Run pipeline, dispatch and API, or some of them, until told to stop; return an exit code."""
+    collect_rarely()
     with contextlib.ExitStack() as stack:
         state = open_state(settings, site)
         stack.callback(state.close)
-        telemetry = open_telemetry(settings, site)
+        telemetry = ReopeningStore(lambda: open_telemetry(settings, site))
         stack.callback(telemetry.close)
         health = Health(ingest_stats=site.ingest_stats)
         server = _server(settings, site, state, telemetry, health)
@@ -109,6 +159,7 @@ def run_core(settings: Settings, site: Site, roles: Sequence[str]) -> int:
         if "pipeline" in roles:
             loop = PipelineLoop(settings, site, state, telemetry, health)
             workers.start("pipeline", loop.run)
+            workers.start("loader", loop.run_loader)
         if "dispatch" in roles:
             workers.start("courier", lambda stop: _run_courier(settings, state, stop))
         if "api" in roles:
@@ -120,7 +171,7 @@ def run_core(settings: Settings, site: Site, roles: Sequence[str]) -> int:
 
 
 class PipelineLoop:
-    """Keeps a pipeline going: new frames, registry changes, retention, stores that are away."""
+    """Keeps a pipeline and its loader going, each in a thread: whatever is away comes back."""
 
     def __init__(
         self,
@@ -135,38 +186,55 @@ class PipelineLoop:
         self._state = state
         self._telemetry = telemetry
         self._health = health
+        self._snapshots = SnapshotDirectory(site.snapshots)
+        self._loader_reader = JournalReader(site.journal)
+        self._built = threading.Event()
+        self._ended = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Apply frames until ``stop``; then record what was applied and save a snapshot."""
-        snapshots = SnapshotDirectory(self._site.snapshots)
-        retention = Retention(
-            journal=self._site.journal,
-            snapshots=snapshots,
-            telemetry=self._telemetry,
-            journal_settings=self._settings.journal,
-            telemetry_settings=self._settings.telemetry,
-        )
         reader = JournalReader(self._site.journal)
         try:
-            pipeline = self._pipeline(reader, snapshots)
+            pipeline = self._pipeline(reader)
             self._health.pipeline = pipeline
-            self._loop(pipeline, retention, stop)
+            self._built.set()
+            collect_rarely()
+            self._loop(pipeline, reader, stop)
             pipeline.save()
         finally:
+            self._built.set()
+            self._ended.set()
             reader.close()
 
-    def _pipeline(self, reader: JournalReader, snapshots: SnapshotDirectory) -> Pipeline:
+    def run_loader(self, stop: threading.Event) -> None:
+        """Store what the pipeline decodes until ``stop``; then what it applied at the very end."""
+        self._built.wait()
+        if self._health.pipeline is None:
+            return
+        loader = self._health.pipeline.loader
+        try:
+            self._load(loader, stop)
+            self._ended.wait(STOP_GRACE_S)
+            if not loader.error and not loader.behind:
+                loader.drain()
+        finally:
+            self._loader_reader.close()
+
+    def _pipeline(self, reader: JournalReader) -> Pipeline:
         return Pipeline(
             reader=reader,
             telemetry=self._telemetry,
             state=self._state,
-            snapshots=snapshots,
+            snapshots=self._snapshots,
+            loader_reader=self._loader_reader,
+            give_up_to=self._settings.journal.give_up_to,
             parameters=self._settings.detectors,
             batch_messages=self._settings.pipeline.batch_messages,
             snapshot_interval_s=self._settings.pipeline.snapshot_interval_s,
+            gap_hold_s=self._settings.ledger.gap_hold_s,
         )
 
-    def _loop(self, pipeline: Pipeline, retention: Retention, stop: threading.Event) -> None:
+    def _loop(self, pipeline: Pipeline, reader: JournalReader, stop: threading.Event) -> None:
         wait_s = _RETRY_FIRST_S
         registry_due_s = 0.0
         while not stop.is_set():
@@ -175,11 +243,10 @@ class PipelineLoop:
                     pipeline.refresh_fleet()
                     registry_due_s = time.monotonic() + _REGISTRY_POLL_S
                 frames = pipeline.step()
-                retention.run_when_due(pipeline.now_ns)
-            except DependencyError as error:
-                if not self._health.error:
-                    _log.warning("store_away", error=str(error))
-                self._health.error = str(error)
+            except (DependencyError, JournalError) as error:
+                self._tell_error(error)
+                # A segment that was put back in place is another file: look anew.
+                reader.close()
                 stop.wait(wait_s)
                 wait_s = min(wait_s * 2, _RETRY_LONGEST_S)
                 continue
@@ -188,9 +255,47 @@ class PipelineLoop:
             if not frames:
                 stop.wait(self._settings.pipeline.poll_interval_s)
 
+    def _load(self, loader: Loader, stop: threading.Event) -> None:
+        retention = Retention(
+            journal=self._site.journal,
+            snapshots=self._snapshots,
+            telemetry=self._telemetry,
+            state=self._state,
+            settings=self._settings,
+        )
+        wait_s = _RETRY_FIRST_S
+        while self._rows_to_load(loader, stop):
+            try:
+                loader.step()
+            except (DependencyError, JournalError):
+                # The loader tells and logs why, once a streak.
+                self._loader_reader.close()
+                stop.wait(wait_s)
+                wait_s = min(wait_s * 2, _RETRY_LONGEST_S)
+                continue
+            wait_s = _RETRY_FIRST_S
+            retention.run_when_due(loader.newest_ns)
+
+    def _rows_to_load(self, loader: Loader, stop: threading.Event) -> bool:
+        """Wait until another step is worth it; say whether to go on at all."""
+        if loader.behind and self._health.lag_s() > _GIVE_WAY_LAG_S:
+            stop.wait(_GIVE_WAY_S)
+        due_s = time.monotonic() + LOAD_INTERVAL_S
+        while not (loader.behind or loader.held_rows >= LOAD_ROWS or time.monotonic() >= due_s):
+            if stop.wait(_LOAD_POLL_S):
+                break
+        return not stop.is_set()
+
+    def _tell_error(self, error: Exception) -> None:
+        if not self._health.error:
+            damaged = not isinstance(error, DependencyError)
+            log = _log.error if damaged else _log.warning
+            log("journal_unusable" if damaged else "store_away", error=str(error))
+        self._health.error = str(error)
+
     def _tell(self, pipeline: Pipeline) -> None:
         if self._health.error:
-            _log.info("store_back")
+            _log.info("pipeline_goes_on")
         self._health.error = ""
         self._health.now_ns = pipeline.now_ns
         self._health.position = pipeline.position

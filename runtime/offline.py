@@ -76,7 +76,7 @@ def replay_offline(
         )
         while pipeline.step():
             pass
-        pipeline.flush()
+        pipeline.finish()
     finally:
         reader.close()
     wall_s = time.perf_counter() - began

@@ -1,21 +1,22 @@
 """The pipeline: journal → decode → batch → detectors → telemetry, incidents and outbox.
 
 Everything here is a function of the journal: ticks are frames, so a replay gives the same findings.
-Telemetry records the journal position in its own transaction; findings, refusals, counters and the
-position commit together in the state store. After a crash the newest snapshot is restored and the
-frames after it are applied again; what a store already holds is left out by its position.
+Findings, refusals, counters and the position commit together in the state store; rows go to the
+loader, which brings them into the telemetry store and never holds the rest up. After a crash the
+newest snapshot is restored and the frames after it are applied again; what a store already holds is
+left out by its position.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
 from detectors.bank import Bank
 from dispatch.intake import take
 from domain.equipment import Fleet
+from domain.errors import DependencyError
 from domain.findings import Finding
 from domain.incidents import Incident
 from domain.instants import seconds
@@ -23,31 +24,28 @@ from domain.messages import Frame
 from domain.ports import StateStore, TelemetryStore
 from domain.readings import ReadingBatch
 from domain.refusals import SECURITY_REASONS, Refusal
-from ingest.decoder import Decoder
-from runtime.snapshots import Snapshot, SnapshotDirectory
+from ingest.decoder import Decoded, Decoder
+from ingest.journal import JournalError
+from ingest.ledger import Ledger
+from ingest.service import finding_of
+from runtime.frames import FrameReader, Frames
+from runtime.loader import Loader
+from runtime.snapshots import Snapshot, Snapshots
 
 CONSUMER = "pipeline"
 """Name under which the state store keeps the pipeline's position and counters."""
 
 _FLUSH_ROWS = 20_000
-"""Rows held back at most before they are stored."""
+"""Rows applied at most before results are recorded."""
 
 _log = structlog.get_logger(__name__)
 _security_log = structlog.get_logger("security")
 
 
-class FrameReader(Protocol):
-    """What the pipeline needs of the journal."""
-
-    def read(self, after_position: int, limit_messages: int) -> list[Frame]:
-        """Frames after a position, in order."""
-
-
 @dataclass(slots=True)
 class _Pending:
-    """Results of frames not yet recorded in both stores."""
+    """Results of frames not yet recorded in the state store."""
 
-    batches: list[ReadingBatch] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     rows: int = 0
@@ -62,12 +60,26 @@ class Pipeline:
         Detector parameters by detector and name.
     snapshots
         Where state is saved; ``None`` for a run that is never resumed.
+    loader_reader
+        Reader of the loader's own, when another thread runs ``loader.step``. Without one the
+        pipeline runs the loader within its own steps.
+    give_up_to
+        Last journal position whose damage is passed over (`runtime.frames`).
     commit_interval_s
         Journal time after which results are recorded though nothing happened.
     snapshot_interval_s
         Journal time between two snapshots.
+    gap_hold_s
+        How long items must be missing before the ledger tells of it.
     on_incidents
         Called with the incidents that a commit opened or changed.
+
+    Attributes
+    ----------
+    loader
+        Brings the rows into the telemetry store.
+    snapshot_error
+        Why the last snapshot could not be saved, empty when it could.
     """
 
     def __init__(
@@ -76,15 +88,17 @@ class Pipeline:
         reader: FrameReader,
         telemetry: TelemetryStore,
         state: StateStore,
-        snapshots: SnapshotDirectory | None = None,
+        snapshots: Snapshots | None = None,
+        loader_reader: FrameReader | None = None,
+        give_up_to: int = 0,
         parameters: Mapping[str, Mapping[str, float]] | None = None,
         batch_messages: int = 5_000,
         commit_interval_s: float = 1.0,
         snapshot_interval_s: float = 30.0,
+        gap_hold_s: float = 120.0,
         on_incidents: Callable[[Sequence[Incident]], None] | None = None,
     ) -> None:
-        self._reader = reader
-        self._telemetry = telemetry
+        self._frames = Frames(reader, give_up_to)
         self._state = state
         self._snapshots = snapshots
         self._batch_messages = batch_messages
@@ -95,8 +109,8 @@ class Pipeline:
             self._fleet: Fleet = tx.registry.fleet()
             self._recorded = tx.offsets.get(CONSUMER)
         self._parameters = parameters or {}
-        self._decoder = Decoder(self._fleet)
-        self._bank = Bank(self._fleet, self._parameters)
+        self._gap_hold_s = gap_hold_s
+        self._begin_anew()
         self._counters: Counter[str] = Counter()
         self._pending = _Pending()
         self._unrecorded = False
@@ -104,7 +118,16 @@ class Pipeline:
         self._now_ns = 0
         self._committed_at_ns = 0
         self._saved_at_ns = 0
+        self.snapshot_error = ""
         self._restore()
+        self._loads_itself = loader_reader is None
+        self.loader = Loader(
+            frames=Frames(loader_reader or reader, give_up_to),
+            telemetry=telemetry,
+            snapshots=snapshots,
+            fleet=self._fleet,
+            position=self._position,
+        )
 
     @property
     def position(self) -> int:
@@ -131,41 +154,74 @@ class Pipeline:
         Raises
         ------
         DependencyError
-            If a store cannot take the results; they are kept, and the next step tries again first.
+            If the state store cannot take the results; they are kept, and the next step tries
+            again first. A telemetry store that is away raises nothing: `loader` says so.
+        JournalError
+            If the next frame is damaged, or the journal ends before the position.
         """
         if self._unrecorded:
             self.flush()
-        frames = self._reader.read(self._position, self._batch_messages)
-        for messages, tick in _slices(frames):
-            self._apply(messages, tick)
+        frames = self._frames.read(self._position, self._batch_messages)
         if frames:
-            self._position = frames[-1].position
-            self._now_ns = frames[-1].received_at_ns
+            self._apply(frames)
             self._record_when_due()
+        if self._loads_itself and self.loader.behind:
+            self._load()
         return len(frames)
 
     def flush(self) -> None:
-        """Record everything applied so far in both stores."""
+        """Record everything applied so far in the state store, and give rows to telemetry."""
         self._unrecorded = True
-        self._telemetry.append(self._pending.batches, self._position)
         self._commit()
         self._pending = _Pending()
         self._unrecorded = False
         self._committed_at_ns = self._now_ns
+        if self._loads_itself:
+            self._load()
 
     def save(self) -> None:
-        """Flush, and save a snapshot when the pipeline has a place for them."""
+        """Flush, and save a snapshot when the pipeline has a place for them.
+
+        A snapshot that cannot be written is told by `snapshot_error`: older ones serve as well.
+        """
         self.flush()
+        self._write_ledger()
         self._saved_at_ns = self._now_ns
-        if self._snapshots is not None:
-            self._snapshots.save(
-                Snapshot(
-                    position=self._position,
-                    decoder=self._decoder.snapshot(),
-                    bank=self._bank.snapshot(),
-                    counters=dict(self._counters),
-                )
-            )
+        if self._snapshots is None:
+            return
+        snapshot = Snapshot(
+            position=self._position,
+            decoder=self._decoder.snapshot(),
+            bank=self._bank.snapshot(),
+            ledger=self._ledger.snapshot(),
+            counters=dict(self._counters),
+        )
+        try:
+            self._snapshots.save(snapshot, self.loader.needed_position())
+        except DependencyError as error:
+            if not self.snapshot_error:
+                _log.warning("snapshot_failed", error=str(error))
+            self.snapshot_error = str(error)
+        else:
+            self.snapshot_error = ""
+
+    def finish(self) -> None:
+        """Record everything applied so far in both stores; for a run that ends here.
+
+        Raises
+        ------
+        DependencyError, JournalError
+            If a store does not take it.
+        """
+        self.flush()
+        self._write_ledger()
+        self.loader.drain()
+
+    def _write_ledger(self) -> None:
+        """Store the ledger's rows: absolute values, so they need not share a transaction."""
+        with self._state.writing() as tx:
+            tx.ledger.put(self._ledger.rows())
+        self._ledger.written()
 
     def refresh_fleet(self) -> bool:
         """Take over registry changes; say whether there were any."""
@@ -175,42 +231,77 @@ class Pipeline:
             self._fleet = tx.registry.fleet()
         self._decoder.set_fleet(self._fleet)
         self._bank.set_fleet(self._fleet)
+        self._ledger.set_fleet(self._fleet)
+        self.loader.set_fleet(self._fleet)
         _log.info("registry_reloaded", version=self._fleet.version, devices=len(self._fleet.slots))
         return True
 
+    def _begin_anew(self) -> None:
+        self._decoder = Decoder(self._fleet)
+        self._bank = Bank(self._fleet, self._parameters)
+        self._ledger = Ledger(self._fleet, gap_hold_s=self._gap_hold_s)
+
     def _restore(self) -> None:
-        stored = min(self._telemetry.position(), self._recorded)
-        snapshot = None if self._snapshots is None else self._snapshots.newest(stored)
+        snapshot = None if self._snapshots is None else self._snapshots.newest(self._recorded)
         if snapshot is not None:
             self._take_over(snapshot)
-        _log.info("pipeline_restored", position=self._position, recorded=stored)
+        _log.info("pipeline_restored", position=self._position, recorded=self._recorded)
 
     def _take_over(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot; one of another version is left, and the journal read anew."""
         try:
             self._decoder.restore(snapshot.decoder)
             self._bank.restore(snapshot.bank)
+            self._ledger.restore(snapshot.ledger)
         except (ValueError, KeyError) as error:
             _log.warning(
                 "snapshot_of_another_version", position=snapshot.position, error=str(error)
             )
-            self._decoder = Decoder(self._fleet)
-            self._bank = Bank(self._fleet, self._parameters)
+            self._begin_anew()
             return
         self._counters.update(snapshot.counters)
         self._position = snapshot.position
 
-    def _apply(self, messages: Sequence[Frame], tick: Frame | None) -> None:
-        if messages:
-            decoded = self._decoder.decode(messages)
-            self._counters.update(decoded.counts.as_dict())
-            self._pending.refusals += decoded.refusals
-            for batch in decoded.batches:
-                self._pending.batches.append(batch)
-                self._pending.rows += len(batch)
-                self._pending.findings += self._bank.step(batch)
-        if tick is not None:
-            self._pending.findings += self._bank.tick(tick.received_at_ns, tick.position)
+    def _apply(self, frames: Sequence[Frame]) -> None:
+        missing = frames[0].position - self._position - 1
+        if missing:
+            _log.error("journal_frames_missing", after=self._position, frames=missing)
+            self._counters["frames_missing"] += missing
+        batches: list[ReadingBatch] = []
+        for part in _slices(frames):
+            decoded = self._decoder.decode(part)
+            batches += decoded.batches
+            self._take_in(decoded)
+            if not part[-1].messages:
+                self._pass(part[-1])
+        self._position = frames[-1].position
+        self._now_ns = frames[-1].received_at_ns
+        self.loader.offer(batches, frames)
+
+    def _take_in(self, decoded: Decoded) -> None:
+        """Give what devices said to everything that judges it."""
+        self._counters.update(decoded.counts.as_dict())
+        self._pending.refusals += decoded.refusals
+        self._pending.findings += map(finding_of, decoded.service)
+        self._ledger.take(decoded, self._decoder.device)
+        for batch in decoded.batches:
+            self._pending.rows += len(batch)
+            self._pending.findings += self._bank.step(batch)
+
+    def _pass(self, tick: Frame) -> None:
+        """Let time pass for everything that judges it."""
+        now_ns, position = tick.received_at_ns, tick.position
+        self._pending.findings += self._bank.tick(now_ns, position)
+        self._pending.findings += self._ledger.due(now_ns, position, self._decoder.device)
+
+    def _load(self) -> None:
+        """Let the loader store what is held, or take one step of catching up."""
+        try:
+            while self.loader.step() and not self.loader.behind:
+                pass
+        except (DependencyError, JournalError):
+            # The loader keeps the rows and says what is wrong; detection goes on.
+            return
 
     def _record_when_due(self) -> None:
         pending = self._pending
@@ -241,17 +332,15 @@ class Pipeline:
             self._on_incidents(changed)
 
 
-def _slices(frames: Sequence[Frame]) -> Iterator[tuple[list[Frame], Frame | None]]:
-    """Group message frames up to the next tick, which detectors must see after them."""
-    messages: list[Frame] = []
-    for frame in frames:
-        if frame.messages:
-            messages.append(frame)
-        else:
-            yield messages, frame
-            messages = []
-    if messages:
-        yield messages, None
+def _slices(frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
+    """Group frames up to the next tick, which detectors must see after the messages before it."""
+    first = 0
+    for number, frame in enumerate(frames, 1):
+        if not frame.messages:
+            yield frames[first:number]
+            first = number
+    if first < len(frames):
+        yield frames[first:]
 
 
 def _report(refusals: Sequence[Refusal]) -> None:

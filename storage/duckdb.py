@@ -92,24 +92,50 @@ class DuckDBStore:
         threads: int = THREADS,
     ) -> None:
         self._path = Path(path)
+        self._options = (read_only, memory_limit, threads)
+        self._invalid = False
         self._lock = Lock()
         self._cursor_lock = Lock()
         self._latest: OrderedDict[tuple[Kind, str], _Remembered] = OrderedDict()
         self._ids: tuple[tuple[str, ...], NDArray[Any]] = ((), np.empty(0, dtype=object))
         if not read_only:
             _create_folder(self._path.parent)
-        self._root = _connect(self._path, read_only, memory_limit, threads)
         with _translated(self._path):
-            # Writing has a connection and a lock of its own, so that readers never wait for it.
-            self._connection = self._root.cursor()
-            if not read_only:
-                _create_schema(self._connection)
-            found = self._connection.execute("SELECT max(position) FROM loader").fetchone()
+            self._open()
+
+    def _open(self) -> None:
+        read_only = self._options[0]
+        self._root = _connect(self._path, *self._options)
+        # Writing has a connection and a lock of its own, so that readers never wait for it.
+        self._connection = self._root.cursor()
+        if not read_only:
+            _create_schema(self._connection)
+        found = self._connection.execute("SELECT max(position) FROM loader").fetchone()
         self._position = int(found[0]) if found and found[0] is not None else 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock of writers; open the file anew when the engine gave up on itself.
+
+        After a checkpoint that failed, such as on a full disk, the engine refuses everything until
+        it is opened again; what it had committed is there then.
+        """
+        with self._lock, _translated(self._path):
+            if self._invalid:
+                with suppress(duckdb.Error):
+                    self._connection.close()
+                    self._root.close()
+                self._open()
+                self._invalid = False
+            try:
+                yield
+            except duckdb.FatalException:
+                self._invalid = True
+                raise
 
     def append(self, batches: Sequence[ReadingBatch], position: int) -> None:
         """Store the rows of frames after the recorded position, and record ``position``."""
-        with self._lock, _translated(self._path):
+        with self._writing():
             if position <= self._position:
                 return
             with _transaction(self._connection):
@@ -175,7 +201,7 @@ class DuckDBStore:
     def prune(self, before_ns: int) -> int:
         """Delete rows received before an instant; return how many."""
         deleted = 0
-        with self._lock, _translated(self._path), _transaction(self._connection):
+        with self._writing(), _transaction(self._connection):
             for table in (*map(measurement, Kind), EXTRA):
                 statement = f"DELETE FROM {table} WHERE received_at_ns < ?"
                 found = self._connection.execute(statement, [before_ns]).fetchone()

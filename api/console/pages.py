@@ -29,15 +29,21 @@ from api.console.texts import TEXTS, Language
 from api.console.ui import LANGUAGE_COOKIE, language_of, render
 from api.context import Ctx
 from api.permissions import Action
-from api.routes.quarantine import ROW_ID_MAX, quarantine_detail
+from api.routes.ledger import DEVICE_HOURS, RECENT_HOURS, window
+from api.routes.quarantine import ROW_ID_MAX, quarantine_detail, reexamined
 from api.routes.registry import OFFSET_MAX
 from api.routes.session import check_login, set_session
+from api.schemas import InstantIn
 from domain.accounts import Principal
 from domain.equipment import Kind
 from domain.errors import DependencyError
-from domain.ports import PAGE_LIMIT, EquipmentQuery
+from domain.instants import from_datetime
+from domain.ports import PAGE_LIMIT, EquipmentQuery, LedgerQuery
 
 SEARCH_ROWS = 50
+LEDGER_ROWS = 100
+"""Devices on one page of the ledger."""
+
 LANGUAGE_S = 365 * 86_400
 PLOTLY_VERSION = importlib.metadata.version("plotly")
 
@@ -221,11 +227,64 @@ def equipment_page(request: Request, ctx: Ctx, equipment_id: str, principal: _Vi
     )
 
 
-@router.get("/quarantine")
-def quarantine_page(request: Request, ctx: Ctx, principal: _Engineer) -> Response:
-    """Show what was refused."""
+@router.get("/ledger")
+def ledger_page(
+    request: Request,
+    ctx: Ctx,
+    principal: _Viewer,
+    offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
+) -> Response:
+    """Show the devices of the last hours, those first of which most is missing."""
+    start_ns, end_ns = window(None, None, ctx.clock(), RECENT_HOURS)
+    query = LedgerQuery(
+        start_ns=start_ns,
+        end_ns=end_ns,
+        firm_id=firm_scope(principal),
+        limit=LEDGER_ROWS,
+        offset=offset,
+    )
     with ctx.state.reading() as tx:
-        entries = tx.quarantine.find(limit=PAGE_LIMIT)
+        found = tx.ledger.worst(query)
+    more = offset + LEDGER_ROWS if len(found) == LEDGER_ROWS else None
+    return render(
+        request,
+        "ledger.html",
+        principal,
+        found=found,
+        more=more,
+        start_ns=start_ns,
+        end_ns=end_ns,
+    )
+
+
+@router.get("/ledger/{equipment_id}")
+def equipment_ledger_page(
+    request: Request,
+    ctx: Ctx,
+    equipment_id: str,
+    principal: _Viewer,
+    until: InstantIn | None = None,
+) -> Response:
+    """Show a device hour by hour, newest first."""
+    now_ns = ctx.clock()
+    end_ns = None if until is None else from_datetime(until)
+    start_ns, end_ns = window(None, end_ns, now_ns, DEVICE_HOURS)
+    with ctx.state.reading() as tx:
+        equipment = visible_equipment(tx, principal, equipment_id)
+        shown = views.ledger(tx, equipment, start_ns, end_ns)
+    return render(request, "equipment_ledger.html", principal, shown=shown, now_ns=now_ns)
+
+
+@router.get("/quarantine")
+def quarantine_page(
+    request: Request,
+    ctx: Ctx,
+    principal: _Engineer,
+    sender: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """Show what was refused, of everybody or of one sender."""
+    with ctx.state.reading() as tx:
+        entries = tx.quarantine.find(sender=sender, limit=PAGE_LIMIT)
     return render(request, "quarantine.html", principal, entries=entries)
 
 
@@ -238,4 +297,5 @@ def quarantine_entry_page(
 ) -> Response:
     """Show one group of refusals with its originals."""
     entry = quarantine_detail(ctx, entry_id)
-    return render(request, "quarantine_entry.html", principal, entry=entry)
+    verdicts = reexamined(ctx, entry_id).verdicts
+    return render(request, "quarantine_entry.html", principal, entry=entry, verdicts=verdicts)

@@ -69,6 +69,16 @@ def duration(duration_s: float, language: Language) -> str:
     return f"{duration_s / _DAY_S:.0f}{day}"
 
 
+def signed_seconds(duration_ns: int | None, language: Language) -> str:
+    """Time with its sign, below two minutes to a hundredth of a second; ``None`` is unknown."""
+    if duration_ns is None:
+        return text("unknown", language)
+    duration_s = duration_ns / NS_PER_S
+    if abs(duration_s) < 2 * _MINUTE_S:
+        return f"{duration_s:.2f}{_UNITS[language][0]}"
+    return ("-" if duration_s < 0 else "") + duration(abs(duration_s), language)
+
+
 def age(from_ns: int, now_ns: int, language: Language) -> str:
     """Time passed since an instant; one that lies ahead counts as now."""
     return duration(max(0, now_ns - from_ns) / NS_PER_S, language)

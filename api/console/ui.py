@@ -122,6 +122,10 @@ class Ui:
         """Who did something."""
         return show.actor_name(actor, self.language)
 
+    def seconds(self, duration_ns: int | None) -> str:
+        """Signed time in seconds, unknown when it is not known."""
+        return show.signed_seconds(duration_ns, self.language)
+
     def value(self, value: float | bool | str | None, unit: str) -> str:
         """Value with its unit."""
         return show.plain_value(value, unit, self.language)

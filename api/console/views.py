@@ -25,6 +25,7 @@ from domain.incidents import (
     IncidentState,
 )
 from domain.instants import seconds, to_iso
+from domain.ledger import HOUR_NS, LedgerRow, by_hour, lag_trend_ms_per_h
 from domain.notifications import Delivery, Notification
 from domain.ports import IncidentQuery, StateTransaction, TelemetryStore
 
@@ -154,6 +155,38 @@ def equipment(tx: StateTransaction, firm_id: str | None, found: Equipment) -> Eq
     query = IncidentQuery(equipment_id=found.id, firm_id=firm_id, limit=RECENT_MAX)
     firm = tx.registry.firm(found.maintenance_firm) if found.maintenance_firm else None
     return EquipmentView(equipment=found, firm=firm, incidents=tx.incidents.find(query))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """A device's ledger: hours with their rows, newest first, ``None`` where nothing is known."""
+
+    equipment: Equipment
+    hours: Sequence[tuple[int, LedgerRow | None]]
+    lag_trend_ms_per_h: float | None
+    start_ns: int
+    end_ns: int
+
+    @property
+    def later_ns(self) -> int:
+        """End of the window that follows."""
+        return 2 * self.end_ns - self.start_ns
+
+    def over(self, hour_start_ns: int, now_ns: int) -> bool:
+        """Whether an hour has ended."""
+        return hour_start_ns + HOUR_NS <= now_ns
+
+
+def ledger(tx: StateTransaction, found: Equipment, start_ns: int, end_ns: int) -> LedgerView:
+    """Ledger page of a device for the hours that begin in ``start_ns <= t < end_ns``."""
+    rows = tx.ledger.hours(found.id, start_ns=start_ns, end_ns=end_ns)
+    return LedgerView(
+        equipment=found,
+        hours=list(by_hour(rows, start_ns, end_ns))[::-1],
+        lag_trend_ms_per_h=lag_trend_ms_per_h(rows),
+        start_ns=start_ns,
+        end_ns=end_ns,
+    )
 
 
 def live(telemetry: TelemetryStore, found: Equipment, ctx: Context) -> LatestOut:

@@ -14,9 +14,9 @@ from api.telemetry_schemas import LatestOut, SampleOut
 from domain.accounts import Principal
 from domain.equipment import Equipment
 from domain.errors import UsageError
-from domain.instants import from_datetime, to_datetime, to_iso
+from domain.instants import from_datetime, to_datetime
 from domain.ports import PAGE_LIMIT, TelemetryStore
-from domain.readings import Quality, Sample
+from domain.readings import Sample
 
 NS_PER_US = 1_000
 
@@ -58,7 +58,7 @@ def list_readings(
     if next_ns is not None:
         text = to_datetime(next_ns).isoformat().replace("+00:00", "Z")
         more = next_page(request, start=text)
-    return Page(items=[_sample(row) for row in rows], next=more)
+    return Page(items=[SampleOut.of(row) for row in rows], next=more)
 
 
 def read_page(
@@ -82,16 +82,3 @@ def read_page(
         )
     )
     return rows, after_ns if after_ns < end_ns else None
-
-
-def _sample(sample: Sample) -> SampleOut:
-    return SampleOut(
-        at=to_iso(sample.event_time_ns),
-        received_at=to_iso(sample.received_at_ns),
-        stream=sample.stream.name.lower(),
-        quality=[flag.name.lower() for flag in Quality(sample.quality) if flag.name],
-        seq=sample.seq,
-        values=sample.values,
-        code=sample.code,
-        active=sample.active,
-    )

@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from domain.ports import QuarantineEntry
+from domain.errors import NotFoundError
+from domain.ports import QuarantineDrop, QuarantineEntry
 from domain.refusals import Refusal, RefusalReason
 from storage.state.rows import chunks, columns_of, count_rows, page
+from storage.state.tables import quarantine_drops as drops
 from storage.state.tables import quarantine_entries as entries
 from storage.state.tables import quarantine_originals as originals
 from storage.state.tables import quarantine_seen as seen
@@ -30,6 +32,7 @@ OVERFLOW_SENDER = "*"
 """Sender of the entries that take what is beyond `ENTRIES_LIMIT`; no id has this form."""
 
 _ORIGINAL = [column for column in originals.c if column.name not in {"number", "entry_id"}]
+_DROP = [column for column in drops.c if column.name != "number"]
 
 
 class SqlQuarantine:
@@ -47,7 +50,7 @@ class SqlQuarantine:
         for (reason, sender), members in groups.items():
             entry_id = self._count(reason, sender, members)
             self._keep(entry_id, members[-ORIGINALS_LIMIT:])
-        self._remember(new)
+            self._remember(entry_id, members)
 
     def _unseen(self, refusals: Sequence[Refusal]) -> list[Refusal]:
         positions = sorted({refusal.position for refusal in refusals})
@@ -61,10 +64,9 @@ class SqlQuarantine:
         by_identity = {(r.position, r.index, r.item): r for r in refusals}
         return [r for identity, r in by_identity.items() if identity not in known]
 
-    def _remember(self, refusals: Sequence[Refusal]) -> None:
-        if not refusals:
-            return
-        self._connection.execute(seen.insert(), [columns_of(seen, r) for r in refusals])
+    def _remember(self, entry_id: int, refusals: Sequence[Refusal]) -> None:
+        rows = [columns_of(seen, r) | {"entry_id": entry_id} for r in refusals]
+        self._connection.execute(seen.insert(), rows)
         newest = self._connection.execute(select(func.max(seen.c.number))).scalar_one()
         self._connection.execute(delete(seen).where(seen.c.number <= newest - SEEN_LIMIT))
 
@@ -127,10 +129,56 @@ class SqlQuarantine:
         ordered = statement.order_by(originals.c.number.desc()).limit(page(limit))
         return [Refusal(**row) for row in self._connection.execute(ordered).mappings()]
 
+    def identities(self, entry_id: int) -> Sequence[tuple[int, int, int]]:
+        """Position, index and item of an entry's refusals, oldest first (`SEEN_LIMIT`)."""
+        statement = select(seen.c.position, seen.c.index, seen.c.item)
+        of_entry = statement.where(seen.c.entry_id == entry_id)
+        ordered = of_entry.order_by(seen.c.position, seen.c.index, seen.c.item)
+        return [(p, i, item) for p, i, item in self._connection.execute(ordered)]
+
+    def drop(
+        self, entry_id: int, *, dropped_by: str, dropped_at_ns: int, note: str
+    ) -> QuarantineDrop:
+        """Delete an entry with its originals, and keep who did it.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        """
+        entry = self.get(entry_id)
+        if entry is None:
+            raise NotFoundError(f"There is no quarantine entry {entry_id}.")
+        dropped = QuarantineDrop(
+            reason=entry.reason,
+            sender=entry.sender,
+            count=entry.count,
+            first_at_ns=entry.first_at_ns,
+            last_at_ns=entry.last_at_ns,
+            dropped_by=dropped_by,
+            dropped_at_ns=dropped_at_ns,
+            note=note,
+        )
+        # The identities stay: a replay of the journal must not bring the entry back.
+        forgotten = update(seen).where(seen.c.entry_id == entry_id).values(entry_id=None)
+        self._connection.execute(forgotten)
+        self._connection.execute(delete(originals).where(originals.c.entry_id == entry_id))
+        self._connection.execute(delete(entries).where(entries.c.id == entry_id))
+        self._connection.execute(drops.insert().values(columns_of(drops, dropped)))
+        return dropped
+
+    def drops(self, limit: int = 100) -> Sequence[QuarantineDrop]:
+        """Entries that were dropped, newest first."""
+        ordered = select(*_DROP).order_by(drops.c.number.desc()).limit(page(limit))
+        return [QuarantineDrop(**row) for row in self._connection.execute(ordered).mappings()]
+
     def count(self) -> int:
-        """Refusals counted since the store was made."""
-        total = select(func.coalesce(func.sum(entries.c.count), 0))
-        return int(self._connection.execute(total).scalar_one())
+        """Refusals counted since the store was made, dropped ones included."""
+        left, dropped = (
+            self._connection.execute(select(func.coalesce(func.sum(table.c.count), 0))).scalar_one()
+            for table in (entries, drops)
+        )
+        return int(left) + int(dropped)
 
 
 def _cut(refusal: Refusal) -> Refusal:

@@ -1,6 +1,6 @@
 """Values to rows and back, and the few statements that SQLAlchemy spells per dialect."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
@@ -52,3 +52,36 @@ def insert_new(connection: Connection, table: Table, key: str, row: Mapping[str,
     """Insert a row unless its key is known."""
     statement = _insert(connection, table).values(row)
     connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))
+
+
+def upsert_all(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    replaced: Sequence[str] | None = None,
+) -> None:
+    """Insert many rows, or replace columns of those with the same key.
+
+    The driver takes the values as they are, without the columns' own types: preparing 18 columns of
+    20,000 rows value by value costs six times what SQLite does.
+
+    Parameters
+    ----------
+    rows
+        Values of all columns in the order of the table, as the database keeps them.
+    replaced
+        Columns that an existing row takes over; ``None`` = all but the key.
+    """
+    statement = _insert(connection, table)
+    names = [column.name for column in table.c if column.name not in key]
+    taken = {name: statement.excluded[name] for name in (names if replaced is None else replaced)}
+    upserting = statement.on_conflict_do_update(index_elements=key, set_=taken)
+    compiled = upserting.compile(dialect=connection.dialect)
+    values: list[Any] = list(rows)
+    if not compiled.positional:
+        columns = table.c.keys()
+        values = [dict(zip(columns, row, strict=True)) for row in values]
+    if values:
+        connection.exec_driver_sql(str(compiled), values)

@@ -1,4 +1,4 @@
-"""The state store: transactions over registry, incidents, outbox, quarantine, accounts, offsets."""
+"""The state store: transactions over everything but telemetry."""
 
 import threading
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from domain.errors import DependencyError
 from storage.state.accounts import SqlAccounts
 from storage.state.engines import TURN_TIMEOUT_S, Engines
 from storage.state.incidents import SqlIncidents
+from storage.state.ledger import SqlLedger
 from storage.state.offsets import SqlOffsets
 from storage.state.outbox import SqlOutbox
 from storage.state.quarantine import SqlQuarantine
@@ -28,6 +29,7 @@ class SqlTransaction:
         self.quarantine = SqlQuarantine(connection)
         self.accounts = SqlAccounts(connection)
         self.offsets = SqlOffsets(connection)
+        self.ledger = SqlLedger(connection)
 
 
 class SqlStateStore:

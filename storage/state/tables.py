@@ -293,9 +293,26 @@ quarantine_seen = Table(
     _whole("position"),
     _whole("index"),
     _whole("item"),
+    Column("entry_id", Whole),
     UniqueConstraint("position", "index", "item"),
+    Index(None, "entry_id"),
 )
-"""Identities of the newest refusals, so that a replay counts nothing twice."""
+"""Identities of the newest refusals, so that a replay counts nothing twice, and their entry."""
+
+quarantine_drops = Table(
+    "quarantine_drops",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("reason", Word(RefusalReason), nullable=False),
+    _text("sender"),
+    _whole("count"),
+    _whole("first_at_ns"),
+    _whole("last_at_ns"),
+    _text("dropped_by"),
+    _whole("dropped_at_ns"),
+    _text("note"),
+)
+"""Entries that people dropped."""
 
 api_keys = Table(
     "api_keys",
@@ -324,3 +341,30 @@ consumers = Table(
     _whole("position"),
     Column("counters", Packed(dict, dict), nullable=False),
 )
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("equipment_id", CleanText, primary_key=True),
+    Column("hour_start_ns", Whole, primary_key=True, autoincrement=False),
+    _whole("received"),
+    _whole("alive"),
+    _whole("duplicated"),
+    _whole("late"),
+    _whole("refused"),
+    _whole("bad_values"),
+    Column("last_seq", Whole),
+    _whole("last_received_at_ns"),
+    Column("lag_first_ns", Whole),
+    Column("lag_last_ns", Whole),
+    Column("lag_min_ns", Whole),
+    Column("lag_max_ns", Whole),
+    Column("clock_wrong", Boolean, nullable=False),
+    _text("last_boot"),
+    _whole("missing"),
+    _text("missing_ranges"),
+    Index(None, "hour_start_ns"),
+    sqlite_with_rowid=False,
+)
+"""One row a device and hour. ``missing_ranges``: JSON text of boot, first and last number of each.
+Without row numbers SQLite keeps the rows in the index of the key, and not twice."""

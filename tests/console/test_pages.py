@@ -74,6 +74,8 @@ def addresses(place: Site) -> list[str]:
         "/equipment?text=Canal&kind=lift",
         "/equipment/L1",
         "/equipment/C1",
+        "/ledger",
+        "/ledger/L1",
         "/quarantine",
         f"/quarantine/{place.refuse()}",
         "/login",

@@ -32,6 +32,31 @@ def test_numbers_agree_with_a_plain_set(sent: list[int]) -> None:
     assert len(numbers.starts) == len(numbers.ends) <= RANGES_MAX
 
 
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=80))
+@settings(deadline=None, max_examples=200)
+def test_every_hole_is_dated_by_the_item_that_showed_it(sent: list[int]) -> None:
+    numbers = Numbers([sent[0]], [sent[0]])
+    arrived = {sent[0]}
+    noticed: dict[int, int] = {}
+    for at_ns, seq in enumerate(sent[1:], start=1):
+        numbers.arrive(seq, at_ns)
+        arrived.add(seq)
+        holes = set(range(min(arrived), max(arrived))) - arrived
+        noticed = {n: noticed.get(n, at_ns) for n in holes}
+        found = {n: at for first, last, at in numbers.holes() for n in range(first, last + 1)}
+        assert found == noticed
+
+
+def test_holes_below_what_is_known_are_not_named_and_stay_counted() -> None:
+    sequence = Sequence()
+    for seq in range(0, 4 * RANGES_MAX, 2):
+        sequence.numbered("b", seq, 7)
+    named = list(sequence.boots["b"].holes())
+    assert len(named) == RANGES_MAX
+    assert named[-1] == (4 * RANGES_MAX - 3, 4 * RANGES_MAX - 3, 7)
+    assert sequence.lost == 2 * RANGES_MAX - 1
+
+
 def test_what_is_no_longer_known_counts_as_new() -> None:
     sequence = Sequence()
     for seq in range(0, 4 * RANGES_MAX, 2):

@@ -77,13 +77,20 @@ class Bench:
     state: StateStore
 
     def pipeline(
-        self, *, telemetry: TelemetryStore | None = None, state: StateStore | None = None
+        self,
+        *,
+        telemetry: TelemetryStore | None = None,
+        state: StateStore | None = None,
+        loader_reader: JournalReader | None = None,
+        give_up_to: int = 0,
     ) -> Pipeline:
         return Pipeline(
             reader=self.reader,
             telemetry=telemetry or self.telemetry,
             state=state or self.state,
             snapshots=SnapshotDirectory(self.directory / "snapshots"),
+            loader_reader=loader_reader,
+            give_up_to=give_up_to,
             batch_messages=1,
             commit_interval_s=2.0,
             snapshot_interval_s=5.0,
@@ -152,6 +159,7 @@ def finish(pipeline: Pipeline) -> None:
     while pipeline.step():
         pass
     pipeline.save()
+    pipeline.finish()
 
 
 @pytest.fixture(scope="module")
@@ -234,18 +242,19 @@ class FailingState:
         return getattr(self._store, name)
 
 
-def run_on(pipeline: Pipeline, anew: Callable[[], Pipeline] | None) -> int:
-    """Go on after failures as the service does, or with a new pipeline; return the failures."""
+def run_on(pipeline: Pipeline, anew: Callable[[], Pipeline] | None) -> None:
+    """Go on after failures as the service does, or with a new pipeline after each."""
     failures = 0
     while True:
         try:
             if not pipeline.step():
                 pipeline.save()
-                return failures
+                pipeline.finish()
+                return
         except DependencyError:
             failures += 1
-            if anew is not None:
-                pipeline = anew()
+        if anew is not None and pipeline.loader.failures + failures:
+            pipeline, failures = anew(), 0
 
 
 @pytest.mark.parametrize(
@@ -266,16 +275,18 @@ def test_a_failure_of_any_call_of_a_store_changes_nothing(
     undisturbed: dict[str, Any],
     quick: Path,
 ) -> None:
-    nth, failures = 0, 1
-    while failures:
+    nth, failed_call = 0, True
+    while failed_call:
         nth += 1
         with bench(quick / f"{store}-{after}-{restart}-{nth}", journal) as failed:
+            failing: FailingTelemetry | FailingState
             if store == "telemetry":
                 failing = FailingTelemetry(failed.telemetry, nth, after=after)
                 make = partial(failed.pipeline, telemetry=failing)
             else:
-                state = FailingState(failed.state, nth, after=after)
-                make = partial(failed.pipeline, state=state)
-            failures = run_on(make(), make if restart else None)
+                failing = FailingState(failed.state, nth, after=after)
+                make = partial(failed.pipeline, state=failing)
+            run_on(make(), make if restart else None)
+            failed_call = failing.calls >= nth
             assert failed.result() == undisturbed, f"call {nth} failed"
     assert nth > 5

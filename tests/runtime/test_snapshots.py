@@ -4,7 +4,13 @@ from runtime.snapshots import KEPT_SNAPSHOTS, Snapshot, SnapshotDirectory
 
 
 def snapshot(position: int) -> Snapshot:
-    return Snapshot(position=position, decoder=b"d%d" % position, bank=b"b", counters={"items": 1})
+    return Snapshot(
+        position=position,
+        decoder=b"d%d" % position,
+        bank=b"b",
+        ledger=b"l",
+        counters={"items": 1},
+    )
 
 
 def test_the_newest_snapshot_within_reach_is_given(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -274,4 +275,44 @@ def test_five_thousand_rows_a_batch_go_in_quickly_and_the_log_stays_bounded(
     assert largest < 1.5 * module.CHECKPOINT_BYTES
     # An idle machine manages several times this; the margin is for shared ones.
     assert rows_per_s > 50_000
+    store.close()
+
+
+def append_to_a_full_disk(path: str) -> None:
+    """Body of a process whose files may not grow: append until checkpoints fail, then get room."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    module.CHECKPOINT_BYTES = 100_000
+    store = DuckDBStore(Path(path))
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, hard))
+    position, failures = 1, 0
+    while failures < 4:
+        try:
+            store.append([big_batch(position, 500)], position)
+            position += 1
+        except DependencyError:
+            failures += 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    for again in range(position, position + 5):
+        store.append([big_batch(again, 500)], again)
+    sys.stdout.write(f"{store.position()} {store.count()}\n")
+    store.close()
+
+
+def test_a_full_disk_is_over_when_there_is_room_again(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.duckdb"
+    code = "import sys; from tests.storage.test_duckdb import append_to_a_full_disk as go; "
+    said = subprocess.run(
+        [sys.executable, "-c", f"{code} go(sys.argv[1])", str(path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    position, rows = map(int, said.split())
+    assert position > 5
+    assert rows == position * 500
+    store = DuckDBStore(path)
+    assert (store.position(), store.count()) == (position, rows)
     store.close()

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, inspect, text
 
@@ -15,7 +17,7 @@ from domain.equipment import Kind
 from domain.errors import UsageError
 from domain.incidents import RESCUE
 from domain.ports import EquipmentQuery
-from storage.state import open_state_store
+from storage.state import migrations, open_state_store
 from storage.state.tables import metadata
 from tests.support.postgres import PostgresServer, ServerMissingError, postgres_server
 
@@ -119,7 +121,13 @@ def test_a_released_revision_is_never_edited(tmp_path: Path) -> None:
         return {re.sub(r"\s+", " ", sql) for (sql,) in rows}
 
     load(SCHEMAS[0], tmp_path / "released.db")
-    open_state_store(f"sqlite:///{tmp_path / 'made.db'}").close()
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.db'}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
     assert schema(tmp_path / "released.db") == schema(tmp_path / "made.db")
 
 

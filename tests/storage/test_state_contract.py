@@ -676,6 +676,7 @@ class TestQuarantine:
             assert not find(sender="L-1", reason=RefusalReason.BAD_TIME)
             assert tx.quarantine.get(99) is None
             assert tx.quarantine.originals(99) == []
+            assert tx.quarantine.identities(99) == []
 
     def test_a_replay_counts_nothing_twice(self, store: StateStore) -> None:
         first = [refusal(n, index=i, item=j) for n in (1, 2) for i in (0, 1) for j in (-1, 0)]
@@ -687,6 +688,25 @@ class TestQuarantine:
             tx.quarantine.add([])
             assert tx.quarantine.count() == len(first) + 1
             assert len(tx.quarantine.originals(tx.quarantine.find()[0].id)) == len(first) + 1
+
+    def test_a_drop_leaves_who_and_how_much(self, store: StateStore) -> None:
+        with store.writing() as tx:
+            tx.quarantine.add([refusal(2, item=4), refusal(1), refusal(3, sender="L-2")])
+            [entry] = tx.quarantine.find(sender="L-1")
+            assert tx.quarantine.identities(entry.id) == [(1, 0, -1), (2, 0, 4)]
+            dropped = tx.quarantine.drop(entry.id, dropped_by="me", dropped_at_ns=9, note="why")
+            assert (dropped.count, dropped.first_at_ns, dropped.last_at_ns) == (2, 1, 2)
+        with store.writing() as tx:
+            assert tx.quarantine.drops() == [dropped]
+            assert tx.quarantine.originals(entry.id) == []
+            # What is read again of the journal does not bring it back, something new does.
+            tx.quarantine.add([refusal(1), refusal(2, item=4)])
+            assert tx.quarantine.find(sender="L-1") == []
+            assert tx.quarantine.count() == 3
+            tx.quarantine.add([refusal(5)])
+            assert tx.quarantine.find(sender="L-1")[0].count == 1
+            with pytest.raises(NotFoundError):
+                tx.quarantine.drop(99, dropped_by="me", dropped_at_ns=9, note="")
 
     def test_originals_are_limited_to_the_newest(self, store: StateStore) -> None:
         limit = quarantine.ORIGINALS_LIMIT
