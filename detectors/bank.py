@@ -18,11 +18,8 @@ from detectors.current import Ints
 from detectors.engine import KindEngine
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding
-from domain.instants import seconds
+from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
-
-OWN_GAP_NS = seconds(5)
-"""Ticks come every second; a longer step of the received clock means that we were away."""
 
 _SNAPSHOT_VERSION = 2
 _HEADER = "header"

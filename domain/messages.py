@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from domain.instants import NS_PER_S
+
+OWN_GAP_NS = 5 * NS_PER_S
+"""The journal ticks every second; a longer step between its frames means that we were away."""
+
 
 class Message(NamedTuple):
     """One MQTT message as received.

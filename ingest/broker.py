@@ -114,6 +114,11 @@ class BrokerProcess:
             write_config(self.directory, logins, self.listener, kind=self.kind)
         self.process.send_signal(signal.SIGHUP)
 
+    def save(self) -> None:
+        """Have mosquitto write sessions and queues to disk now; nats-server always has."""
+        if self.kind == "mosquitto":
+            self.process.send_signal(signal.SIGUSR1)
+
     def stop(self) -> None:
         """End the broker; it saves its sessions. Harmless when it has ended already."""
         self.process.terminate()

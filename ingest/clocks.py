@@ -13,6 +13,8 @@ lag that stays.
      └──────────────────────► received
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from domain.instants import from_iso, seconds
@@ -34,12 +36,30 @@ CONSTANT_ITEMS = 3
 STOPPED_SPAN_NS = seconds(60)
 """Received time over which ``ts`` must stand still before the clock counts as stopped (ours)."""
 
+OWN_GAP_MAX_NS = seconds(900)
+"""How much lateness an absence of ours explains at most; beyond it, history is history (ours)."""
+
 # Plain integers: this runs once an item, and enum members are slow to combine.
 _LATE, _WRONG, _STEP = int(Quality.LATE), int(Quality.CLOCK_WRONG), int(Quality.CLOCK_STEP)
 
 _CONSTANT_SLACK_NS = seconds(2)
 _CONSTANT_SLACK_SHARE = 0.1
 USUAL_WEIGHT = 0.05
+
+
+class OwnGap(NamedTuple):
+    """Our last absence: received times of the last frame before it and the first one after it.
+
+    What devices sent meanwhile waited in the broker; that is no lateness of theirs.
+    """
+
+    from_ns: int = 0
+    until_ns: int = 0
+
+    def waited_ns(self, ts_ns: int, received_at_ns: int) -> int:
+        """How long an item may have waited for us."""
+        began_ns, ended_ns = max(ts_ns, self.from_ns), min(received_at_ns, self.until_ns)
+        return min(max(ended_ns - began_ns, 0), OWN_GAP_MAX_NS)
 
 
 class Clock(msgspec.Struct):
@@ -74,7 +94,12 @@ class Clock(msgspec.Struct):
 
 
 def judge(
-    clock: Clock, ts_ns: int | None, received_at_ns: int, seq: int, boot: str
+    clock: Clock,
+    ts_ns: int | None,
+    received_at_ns: int,
+    seq: int,
+    boot: str,
+    own_gap: OwnGap = OwnGap(),  # noqa: B008 - immutable
 ) -> tuple[int, int]:
     """Event time and `Quality` flags of one item; ``clock`` learns from it.
 
@@ -87,13 +112,14 @@ def judge(
     """
     if ts_ns is None:
         return received_at_ns, _WRONG
-    lag_ns = received_at_ns - ts_ns
+    waited_ns = own_gap.waited_ns(ts_ns, received_at_ns)
+    lag_ns = received_at_ns - ts_ns - waited_ns
     stepped_back = _stepped_back(clock, ts_ns, seq, boot) and lag_ns > LATE_AFTER_NS
     if clock.wrong:
         return _judge_wrong(clock, lag_ns, ts_ns, received_at_ns)
     if impossible(ts_ns, received_at_ns) or stepped_back:
         return _turn_wrong(clock, lag_ns, received_at_ns)
-    if not is_late(clock, ts_ns, received_at_ns):
+    if not is_late(clock, lag_ns):
         clock.run_items = 0
         usual = clock.usual_lag_ns
         mean = lag_ns if usual is None else usual + USUAL_WEIGHT * (lag_ns - usual)
@@ -104,9 +130,9 @@ def judge(
     return ts_ns, _LATE
 
 
-def is_late(clock: Clock, ts_ns: int, received_at_ns: int) -> bool:
-    """Whether an item of a healthy clock arrived later than its device's usual lag allows."""
-    return received_at_ns - ts_ns > (clock.usual_lag_ns or 0.0) + LATE_AFTER_NS
+def is_late(clock: Clock, lag_ns: int) -> bool:
+    """Whether a lag, without what we caused, is more than a healthy device's usual one allows."""
+    return lag_ns > (clock.usual_lag_ns or 0.0) + LATE_AFTER_NS
 
 
 def impossible(ts_ns: int, received_at_ns: int) -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 
 from domain.channels import CHANNELS
 from domain.equipment import Fleet, Kind
-from domain.messages import Frame
+from domain.messages import OWN_GAP_NS, Frame
 from domain.readings import ONLINE_UNSAID, STREAMS, ReadingBatch, Stream
 from domain.refusals import Refusal, RefusalReason
 from ingest import service, topics
 from ingest.assembly import Vocabulary
+from ingest.clocks import OwnGap
 from ingest.general import General
 from ingest.items import DeviceMemory, Source, iso_time
 from ingest.service import ServiceEventKind, ServiceNotice
@@ -76,6 +77,8 @@ class _State(msgspec.Struct):
     devices: dict[str, DeviceMemory]
     vocabulary: list[str]
     broker_dropped: int
+    frame_ns: int
+    own_gap: OwnGap
 
 
 class _DeviceRoute(NamedTuple):
@@ -108,6 +111,7 @@ class Decoder:
         self._boots = Boots()
         self._readers = Readers(self._general.vocabulary.indices)
         self._broker_dropped = 0
+        self._frame_ns = 0
         self.set_fleet(fleet)
 
     @property
@@ -134,8 +138,9 @@ class Decoder:
     def snapshot(self) -> bytes:
         """Everything remembered, as bytes."""
         texts = self._general.vocabulary.texts
+        devices, gap = dict(self.devices), self._general.own_gap
         return msgspec.msgpack.encode(
-            _State(_SNAPSHOT_VERSION, dict(self.devices), texts, self._broker_dropped)
+            _State(_SNAPSHOT_VERSION, devices, texts, self._broker_dropped, self._frame_ns, gap)
         )
 
     def restore(self, data: bytes) -> None:
@@ -154,6 +159,8 @@ class Decoder:
         except msgspec.MsgspecError as error:
             raise ValueError(f"unreadable decoder snapshot: {error}") from error
         self._broker_dropped = state.broker_dropped
+        self._frame_ns = state.frame_ns
+        self._general.own_gap = state.own_gap
         self._general.devices = state.devices
         self._general.vocabulary = Vocabulary(state.vocabulary)
         self._readers = Readers(self._general.vocabulary.indices)
@@ -168,6 +175,7 @@ class Decoder:
         notices: list[ServiceNotice] = []
         # The one loop over readings in Python: everything behind it works on columns.
         for frame in frames:
+            self._pass(frame, work)
             for index, message in enumerate(frame.messages):
                 arrived = work.message(message, frame.position, index)
                 if message.topic == service.TOPIC:
@@ -189,6 +197,14 @@ class Decoder:
             gaps=tuple(work.gaps),
             service=tuple(notices),
         )
+
+    def _pass(self, frame: Frame, work: Work) -> None:
+        """Notice that we were away before a frame."""
+        came_ns = frame.messages[0].received_at_ns if frame.messages else frame.received_at_ns
+        if self._frame_ns and came_ns - self._frame_ns > OWN_GAP_NS:
+            self._settle(work)
+            self._general.own_gap = OwnGap(self._frame_ns, came_ns)
+        self._frame_ns = max(self._frame_ns, frame.received_at_ns)
 
     def _message(self, arrived: Arrived, work: Work) -> None:
         message = arrived.message
@@ -322,7 +338,7 @@ class Decoder:
         received_ns = np.array(work.received, dtype=np.int64)
         others: dict[int, list[int]] = {}
         for kind, gathered in candidates.items():
-            taken, left = self._steady[kind].settle(gathered, received_ns)
+            taken, left = self._steady[kind].settle(gathered, received_ns, self._general.own_gap)
             work.add_steady(kind, taken)
             for index in left.tolist():
                 *_, number, place = gathered.items[index]

@@ -11,6 +11,7 @@ from domain.readings import NO_CODE, ONLINE_UNSAID, Quality, Stream
 from domain.refusals import RefusalReason
 from ingest import topics
 from ingest.assembly import RowBuilder, Vocabulary
+from ingest.clocks import OwnGap
 from ingest.items import (
     NOT_CODED,
     Coded,
@@ -52,6 +53,8 @@ class General:
     ----------
     devices
         What is remembered of each device that was heard, by its id.
+    own_gap
+        Our own last absence.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class General:
         self.fleet = fleet
         self.devices: dict[str, DeviceMemory] = {}
         self.vocabulary = Vocabulary()
+        self.own_gap = OwnGap()
         self._limits = limits
         self._before = before
         self._after = after
@@ -112,7 +116,7 @@ class General:
         counts = work.counts
         used = counts.accepted + counts.duplicated + counts.alive
         heads = self._heads(placed, source_of, arrived, work)
-        runs = runs_of(heads, arrived.message.received_at_ns)
+        runs = runs_of(heads, arrived.message.received_at_ns, self.own_gap)
         for item in heads:
             try:
                 self._item(item, runs[id(item.device)], arrived, work)

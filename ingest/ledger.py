@@ -17,6 +17,7 @@ from domain.findings import Evidence, Finding, Phase
 from domain.incidents import IncidentKind, Level
 from domain.instants import seconds
 from domain.ledger import HOUR_NS, NOTHING_MISSING, HourMissing, LedgerChanges, Missing
+from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
 from ingest.decoder import Decoded
 from ingest.holes import Gaps
@@ -29,9 +30,6 @@ SAMPLE_S = 30.0
 GRACE_S = 300.0
 """An hour takes items so long [s] after its end: the journal holds them a moment later, and our own
 clock may be set back. An item that belongs to an earlier hour counts in the oldest open one."""
-
-OWN_GAP_S = 5.0
-"""Ticks come every second; of a longer step [s] only this much counts, for we were away."""
 
 AGAIN_S = 3_600.0
 """Further holes of a device whose gap is claimed are claimed at most so often [s]."""
@@ -122,7 +120,8 @@ class Ledger:
         """
         self._begin(position, now_ns)
         if self._now_ns:
-            self._awake_ns += min(max(now_ns - self._now_ns, 0), seconds(OWN_GAP_S))
+            # Of a longer step only this much counts, for we were away.
+            self._awake_ns += min(max(now_ns - self._now_ns, 0), OWN_GAP_NS)
         self._now_ns = now_ns
         if now_ns // seconds(SAMPLE_S) > self._sampled:
             self._sampled = now_ns // seconds(SAMPLE_S)

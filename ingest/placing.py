@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.readings import NO_SEQ, Quality, Stream
-from ingest.clocks import impossible, is_late, judge
+from ingest.clocks import OwnGap, impossible, is_late, judge
 from ingest.items import Item, behind_newest_ns
 
 # Plain integers: these are combined once an item, and enum members are slow to combine.
@@ -21,11 +21,14 @@ class Run:
 
     Parameters
     ----------
+    own_gap
+        Our own absence, which explains lags.
     wrong
         Flags of every row while the clock is wrong, 0 while it is not, ``None`` until judged.
     """
 
     newest: Item
+    own_gap: OwnGap
     wrong: int | None = None
 
     def place(self, item: Item, received_at_ns: int) -> tuple[int, int]:
@@ -37,26 +40,28 @@ class Run:
             newest = self.newest
             # A sign of life overtakes the buffer that follows it, so its number proves no order.
             seq = NO_SEQ if newest.source.stream is Stream.ALIVE else newest.seq
-            _, flags = judge(clock, newest.ts_ns, received_at_ns, seq, newest.boot)
+            gap = self.own_gap
+            _, flags = judge(clock, newest.ts_ns, received_at_ns, seq, newest.boot, gap)
             self.wrong = flags if flags & _WRONG else 0
         if not self.wrong:
             # One odd time among good ones is that item's fault, not the clock's.
             if impossible(item.ts_ns, received_at_ns):
                 return received_at_ns, _WRONG
-            late = is_late(clock, item.ts_ns, received_at_ns)
+            waited_ns = self.own_gap.waited_ns(item.ts_ns, received_at_ns)
+            late = is_late(clock, received_at_ns - item.ts_ns - waited_ns)
             return item.ts_ns, _LATE if late else 0
         flags, self.wrong = self.wrong, self.wrong & ~_STEP
         return received_at_ns - behind_newest_ns(item.ts_ns, self.newest.ts_ns), flags
 
 
-def runs_of(items: Sequence[Item], received_at_ns: int) -> dict[int, Run]:
+def runs_of(items: Sequence[Item], received_at_ns: int, own_gap: OwnGap) -> dict[int, Run]:
     """Runs of a message's items by device (`id` of its memory)."""
     runs: dict[int, Run] = {}
     for item in items:
         key = id(item.device)
         run = runs.get(key)
         if run is None:
-            runs[key] = Run(item)
+            runs[key] = Run(item, own_gap)
         elif _newer(item.ts_ns, run.newest.ts_ns, received_at_ns):
             run.newest = item
     return runs

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from domain.channels import CHANNELS, ChannelType
 from domain.equipment import Kind
 from domain.instants import NS_PER_S
-from ingest.clocks import ERA_NS, LATE_AFTER_NS, USUAL_WEIGHT
+from ingest.clocks import ERA_NS, LATE_AFTER_NS, USUAL_WEIGHT, OwnGap
 from ingest.items import DeviceMemory
 
 Ints = NDArray[np.int64]
@@ -158,13 +158,17 @@ class Steady:
         clock.usual_lag_ns = float(self._usual_lag_ns[slot])
         memory.ordinal = int(self._ordinal[slot])
 
-    def settle(self, candidates: Candidates, received_at_ns: Ints) -> tuple[SteadyRows, Ints]:
+    def settle(
+        self, candidates: Candidates, received_at_ns: Ints, own_gap: OwnGap
+    ) -> tuple[SteadyRows, Ints]:
         """Apply the candidates of devices that are steady throughout.
 
         Parameters
         ----------
         received_at_ns
             Received time by message number.
+        own_gap
+            Our own last absence: what was sampled before its end needs judgement.
 
         Returns
         -------
@@ -182,12 +186,14 @@ class Steady:
         order = np.argsort(items[:, 0], kind="stable")
         fits = np.empty(n, dtype=np.bool_)
         ordinal = np.empty(n, dtype=np.int64)
-        fits[order], ordinal[order] = self._apply(items[order], values[order], received_ns[order])
+        fits[order], ordinal[order] = self._apply(
+            items[order], values[order], received_ns[order], max(ERA_NS, own_gap.until_ns)
+        )
         taken = SteadyRows(items[fits], ordinal[fits], values[fits])
         return taken, np.flatnonzero(~fits)
 
     def _apply(
-        self, items: Ints, values: NDArray[np.float64], received_ns: Ints
+        self, items: Ints, values: NDArray[np.float64], received_ns: Ints, since_ns: int
     ) -> tuple[Bools, Ints]:
         """Apply items sorted by slot; return which were, and their ordinals."""
         slot = items[:, 0]
@@ -199,7 +205,7 @@ class Steady:
         earliest_ns = np.minimum(self._usual_lag_ns[slot], least_lag_ns)
         fits = self.is_steady[slot] & (items[:, 3] == self._boot[slot])
         fits &= items[:, 2] == self._next_seq[slot] + rank
-        fits &= (lag_ns >= -LATE_AFTER_NS) & (items[:, 1] >= ERA_NS)
+        fits &= (lag_ns >= -LATE_AFTER_NS) & (items[:, 1] >= since_ns)
         fits &= lag_ns <= LATE_AFTER_NS - _CLOCK_MARGIN_NS + earliest_ns
         fits &= self._plausible(values)
         fits_whole = np.logical_and.reduceat(fits, starts)

@@ -46,12 +46,17 @@ class Book:
     stored: dict[tuple[str, int], LedgerRow] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     position: int = 0
+    heard_ns: int = 0
 
     def send(self, at_s: float, *items: object, topic: str = LIFT) -> None:
         """One message an item, in one frame."""
         at_ns = NOON + seconds(at_s)
         payloads = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in items]
         messages = tuple(Message(topic, payload, at_ns) for payload in payloads)
+        # The decoder hears every tick; the ledger only those that a test is about.
+        for tick_ns in range(self.heard_ns or at_ns, at_ns, seconds(1)):
+            self.decoder.decode([Frame(self.position, tick_ns)])
+        self.heard_ns = at_ns
         self.apply(Frame(self.position + 1, at_ns, messages))
 
     def tick(self, at_s: float) -> None:

@@ -291,10 +291,6 @@ def test_ingest_away_hides_nothing_that_stands(story: str, drain: float, found: 
         assert incident.detected_at_ns < START_NS + seconds(drained_s + 10)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="lateness that our own outage caused counts as the device's, so no timer runs in it",
-)
 @pytest.mark.parametrize("story", OVER)
 def test_ingest_away_hides_nothing_that_is_over(story: str, found: Found) -> None:
     normal = found(story, NOBODY)
