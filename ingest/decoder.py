@@ -132,8 +132,13 @@ class Decoder:
         self._fleet = self._general.fleet = fleet
         # Topics of known devices only, so that nobody can fill it.
         self._routes: dict[str, _DeviceRoute | _GatewayRoute] = {}
+        self._members: dict[str, dict[str, tuple[Any, int]]] = {}
         for kind, steady in self._steady.items():
             steady.grow(len(fleet.members(kind)))
+            for slot, equipment in enumerate(fleet.members(kind)):
+                if equipment.gateway_id:
+                    members = self._members.setdefault(equipment.gateway_id, {})
+                    members[equipment.id] = GATEWAY_ITEMS[kind], slot
 
     def snapshot(self) -> bytes:
         """Everything remembered, as bytes."""
@@ -223,7 +228,7 @@ class Decoder:
         if isinstance(parsed, topics.DeviceTopic):
             route = self._device_route(parsed)
         elif parsed is not None:
-            members = self._members(parsed.gateway_id)
+            members = self._members.get(parsed.gateway_id)
             route = _GatewayRoute(members) if members else None
         if route is not None:
             self._routes[topic] = route
@@ -235,14 +240,6 @@ class Decoder:
             return None
         read = self._readers.device[topic.kind]
         return _DeviceRoute(topic.equipment_id, topic.kind, slot, int(topic.stream), read)
-
-    def _members(self, gateway_id: str) -> Mapping[str, tuple[Any, int]]:
-        return {
-            equipment.id: (GATEWAY_ITEMS[kind], slot)
-            for kind in Kind
-            for slot, equipment in enumerate(self._fleet.members(kind))
-            if equipment.gateway_id == gateway_id
-        }
 
     def _device_message(self, route: _DeviceRoute, arrived: Arrived, work: Work) -> None:
         found = _read(route.read, arrived.message.payload, self._limits.device_bytes_max)

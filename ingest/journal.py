@@ -74,8 +74,9 @@ FRAME_BYTES_MAX = 128 << 20
 READ_FRAMES_MAX = 4_096
 """Most frames of one read: bounds a long run of ticks."""
 
-READ_BYTES_MAX = 64 << 20
-"""Body bytes after which a read stops, however few messages it has."""
+READ_BYTES_MAX = 8 << 20
+"""Body bytes after which a read stops, however few messages it has: full batches of gateways take
+twenty times their size in memory while they are decoded."""
 
 _LOCK_NAME = "writer.lock"
 _PAGE_BYTES = 8_192

@@ -7,14 +7,17 @@ import typer
 from domain.errors import DependencyError, EquipwatchError, UsageError
 from runtime.commands import (
     account,
+    bench,
     broker,
     config,
     dashboards,
     demo,
     incident,
+    ledger,
     quarantine,
     registry,
     replay,
+    selftest,
     serve,
     simulate,
 )
@@ -47,6 +50,8 @@ app.command()(serve.serve)
 app.command()(simulate.simulate)
 app.command()(replay.replay)
 app.command()(config.doctor)
+app.command()(ledger.ledger)
+app.add_typer(bench.app, name="bench")
 app.add_typer(registry.app, name="registry")
 app.add_typer(incident.app, name="incident")
 app.add_typer(quarantine.app, name="quarantine")
@@ -54,6 +59,7 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(account.app, name="account")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(config.app, name="config")
+app.add_typer(selftest.app, name="selftest")
 
 
 def main() -> None:

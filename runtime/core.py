@@ -37,8 +37,11 @@ LAG_MAX_S = 15.0
 STATS_AGE_MAX_S = 5.0
 """Older counters are those of an ingest process that is gone: it writes them every second."""
 
-LOAD_INTERVAL_S = 0.5
+LOAD_INTERVAL_S = 1.0
 """Longest wait before decoded rows are stored; `LOAD_ROWS` end it earlier."""
+
+_LIVE_LAG_S = 1.0
+"""Nearer than this to the clock the pipeline keeps its pace; behind it, it hurries."""
 
 _RETRY_FIRST_S = 0.2
 _RETRY_LONGEST_S = 5.0
@@ -252,7 +255,8 @@ class PipelineLoop:
                 continue
             wait_s = _RETRY_FIRST_S
             self._tell(pipeline)
-            if not frames:
+            # A step has a price of its own: few large ones are cheaper than many small ones.
+            if not frames or self._health.lag_s() < _LIVE_LAG_S:
                 stop.wait(self._settings.pipeline.poll_interval_s)
 
     def _load(self, loader: Loader, stop: threading.Event) -> None:

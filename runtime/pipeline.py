@@ -35,6 +35,9 @@ from runtime.snapshots import Snapshot, Snapshots
 CONSUMER = "pipeline"
 """Name under which the state store keeps the pipeline's position and counters."""
 
+LEDGER_INTERVAL_NS = seconds(120)
+"""How often the ledger's rows are stored; until then the snapshots hold what changed."""
+
 _FLUSH_ROWS = 20_000
 """Rows applied at most before results are recorded."""
 
@@ -118,6 +121,7 @@ class Pipeline:
         self._now_ns = 0
         self._committed_at_ns = 0
         self._saved_at_ns = 0
+        self._ledger_at_ns = 0
         self.snapshot_error = ""
         self._restore()
         self._loads_itself = loader_reader is None
@@ -185,7 +189,8 @@ class Pipeline:
         A snapshot that cannot be written is told by `snapshot_error`: older ones serve as well.
         """
         self.flush()
-        self._write_ledger()
+        if self._now_ns - self._ledger_at_ns >= LEDGER_INTERVAL_NS:
+            self._write_ledger()
         self._saved_at_ns = self._now_ns
         if self._snapshots is None:
             return
@@ -222,6 +227,7 @@ class Pipeline:
         with self._state.writing() as tx:
             tx.ledger.put(self._ledger.rows())
         self._ledger.written()
+        self._ledger_at_ns = self._now_ns
 
     def refresh_fleet(self) -> bool:
         """Take over registry changes; say whether there were any."""

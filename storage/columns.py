@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.channels import CHANNELS, ChannelType
+from domain.equipment import Kind
 from domain.readings import NO_SEQ, ReadingBatch
 from storage.rows import extras_of
 
@@ -56,47 +57,65 @@ Columns = dict[str, NDArray[Any]]
 """Equal-length columns by name."""
 
 
+Chosen = tuple[ReadingBatch, NDArray[np.intp]]
+"""A batch and the rows of it that are stored."""
+
+
 def joined(parts: Sequence[Columns]) -> Columns:
-    """Rows of several parts below each other, without columns that hold nothing but NULL."""
-    names = [name for name in parts[0] if not all(_is_void(part[name]) for part in parts)]
-    if len(parts) == 1:
-        return {name: parts[0][name] for name in names}
-    return {
-        name: np.ma.concatenate([part[name] for part in parts])  # type: ignore[no-untyped-call]  # NumPy types it not
-        for name in names
+    """Rows of several parts below each other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def row_columns(chosen: Sequence[Chosen], ids: NDArray[Any]) -> Columns:
+    """Rows of batches of one kind and vocabulary as the engine takes them.
+
+    Columns that would hold nothing but NULL are left out; masked where a cell is NULL.
+
+    Parameters
+    ----------
+    chosen
+        Batches in order; the last one's vocabulary holds the others'.
+    ids
+        Equipment id of every row.
+    """
+
+    def column(name: str) -> NDArray[Any]:
+        parts = [getattr(batch, name)[rows] for batch, rows in chosen]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    batch = chosen[-1][0]
+    seq, code, values = column("seq"), column("code"), column("values")
+    coded = code >= 0
+    nullable = {
+        "seq": _masked(seq, seq != NO_SEQ),
+        "code": _texts(code, coded, batch.vocabulary) if coded.any() else None,
+        "active": _masked(column("active").astype(np.bool_), coded),
+        UNKNOWN: _unknown_names(batch.kind, column("unknown") & np.isnan(values)),
     }
-
-
-def _is_void(column: NDArray[Any]) -> bool:
-    return isinstance(column, np.ma.MaskedArray) and bool(np.ma.getmaskarray(column).all())
-
-
-def row_columns(batch: ReadingBatch, rows: NDArray[np.intp], ids: NDArray[Any]) -> Columns:
-    """Chosen rows as the engine takes them: NumPy columns, masked where NULL."""
-    seq, code = batch.seq[rows], batch.code[rows]
-    columns: Columns = {
-        "equipment_id": ids,
-        "event_time_ns": batch.event_time_ns[rows],
-        "received_at_ns": batch.received_at_ns[rows],
-        "position": batch.position[rows],
-        "ordinal": batch.ordinal[rows],
-        "seq": np.ma.masked_equal(seq, NO_SEQ),
-        "stream": batch.stream[rows],
-        "quality": batch.quality[rows],
-        "code": _texts(code, code >= 0, batch.vocabulary),
-        "active": np.ma.array(batch.active[rows].astype(np.bool_), mask=code < 0),
-        UNKNOWN: _unknown_names(batch, rows),
-    }
-    for column, channel in enumerate(CHANNELS[batch.kind]):
-        values = batch.values[rows, column]
-        present = ~np.isnan(values)
+    for place, channel in enumerate(CHANNELS[batch.kind]):
+        present = ~np.isnan(values[:, place])
+        if not present.any():
+            continue
         if channel.type is ChannelType.LABEL:
-            columns[channel.name] = _texts(values, present, batch.vocabulary)
+            nullable[channel.name] = _texts(values[:, place], present, batch.vocabulary)
         else:
             dtype = CHANNEL_COLUMNS[channel.type][1]
-            cells: NDArray[Any] = np.where(present, values, 0).astype(dtype)
-            columns[channel.name] = np.ma.array(cells, mask=~present)
-    return columns
+            cells: NDArray[Any] = np.where(present, values[:, place], 0).astype(dtype)
+            nullable[channel.name] = _masked(cells, present)
+    plain = ("event_time_ns", "received_at_ns", "position", "ordinal", "stream", "quality")
+    return {
+        "equipment_id": ids,
+        **{name: column(name) for name in plain},
+        **{name: cells for name, cells in nullable.items() if cells is not None},
+    }
+
+
+def _masked(cells: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any] | None:
+    """Cells with NULL where they are not present; ``None`` when none is."""
+    if present.all():
+        return cells
+    masked: NDArray[Any] = np.ma.array(cells, mask=~present)
+    return masked if present.any() else None
 
 
 def _masked_texts(n: int) -> NDArray[Any]:
@@ -115,19 +134,19 @@ def _texts(
     return texts
 
 
-def _unknown_names(batch: ReadingBatch, rows: NDArray[np.intp]) -> NDArray[Any]:
+def _unknown_names(kind: Kind, unknown: NDArray[np.bool_]) -> NDArray[Any] | None:
     """Names of each row's unknown channels, joined; masked where none is.
 
     Names and not bits: a bit would change its meaning with the order of the catalogue.
     """
-    names = np.array([channel.name for channel in CHANNELS[batch.kind]], dtype=object)
-    unknown = batch.unknown[rows] & np.isnan(batch.values[rows])
-    texts = _masked_texts(len(rows))
-    some = np.flatnonzero(unknown.any(axis=1))
-    if len(some):
-        patterns, places = np.unique(unknown[some], axis=0, return_inverse=True)
-        found = [UNKNOWN_SEPARATOR.join(names[pattern]) for pattern in patterns]
-        texts[some] = np.array(found, dtype=object)[places.ravel()]
+    some = np.flatnonzero(unknown.any(axis=1)) if unknown.any() else np.empty(0, dtype=np.intp)
+    if not len(some):
+        return None
+    names = np.array([channel.name for channel in CHANNELS[kind]], dtype=object)
+    texts = _masked_texts(len(unknown))
+    patterns, places = np.unique(unknown[some], axis=0, return_inverse=True)
+    found = [UNKNOWN_SEPARATOR.join(names[pattern]) for pattern in patterns]
+    texts[some] = np.array(found, dtype=object)[places.ravel()]
     return texts
 
 

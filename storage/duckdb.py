@@ -26,6 +26,7 @@ from storage.columns import (
     ROW_COLUMNS,
     UNKNOWN,
     UNKNOWN_SEPARATOR,
+    Chosen,
     Columns,
     extra_columns,
     joined,
@@ -149,8 +150,9 @@ class DuckDBStore:
         kept = [(batch, rows) for batch, rows in kept if len(rows)]
         if not kept:
             return
-        parts = [row_columns(batch, rows, self._ids_of(batch, rows)) for batch, rows in kept]
-        _insert(self._connection, measurement(kind), joined(parts))
+        for chosen in _of_one_vocabulary(kept):
+            ids = np.concatenate([self._ids_of(batch, rows) for batch, rows in chosen])
+            _insert(self._connection, measurement(kind), row_columns(chosen, ids))
         extras = [part for batch, rows in kept if (part := extra_columns(batch, rows))]
         if extras:
             _insert(self._connection, EXTRA, joined(extras))
@@ -225,6 +227,17 @@ class DuckDBStore:
                 yield cursor
             finally:
                 cursor.close()
+
+
+def _of_one_vocabulary(kept: Sequence[Chosen]) -> Iterator[Sequence[Chosen]]:
+    """Runs of batches whose vocabularies are beginnings of the last one's."""
+    first = 0
+    for place in range(1, len(kept)):
+        older, newer = kept[place - 1][0].vocabulary, kept[place][0].vocabulary
+        if newer is not older and newer[: len(older)] != older:
+            yield kept[first:place]
+            first = place
+    yield kept[first:]
 
 
 def _create_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from dispatch import desk
 from domain.accounts import Role
 from domain.equipment import Equipment, Kind
 from domain.instants import NS_PER_S
+from domain.ledger import HOUR_NS, LedgerChanges, LedgerRow, Missing, SeqRange, hour_start
 from domain.refusals import Refusal, RefusalReason
 from runtime import cli
 from runtime.settings import CONFIG_FILE, sample
@@ -281,6 +283,43 @@ def test_usage_errors_of_the_shell_end_with_2(run: Run) -> None:
         done = run(*arguments)
         assert (done.code, done.out) == (cli.EXIT_USAGE, "")
         assert done.err
+
+
+def keep_ledger(data: Path) -> None:
+    """Two hours of L1, the first of which misses numbers 7 to 9, and a crane without a fault."""
+    start_ns = hour_start(AT_NS)
+    lost = Missing(count=3, ranges=(SeqRange("b1", 7, 9),))
+    rows = [
+        LedgerRow(equipment_id="L1", hour_start_ns=start_ns, received=60, missing=lost),
+        LedgerRow(equipment_id="L1", hour_start_ns=start_ns + HOUR_NS, received=61, refused=2),
+        LedgerRow(equipment_id="C1", hour_start_ns=start_ns, received=9),
+    ]
+    with using_state(data) as state, state.writing() as tx:
+        tx.ledger.put(LedgerChanges(rows=rows))
+
+
+def test_the_ledger_names_what_is_missing_of_any_device_and_hour(
+    registered: Path, run: Run
+) -> None:
+    keep_ledger(registered)
+    (hour,) = run("ledger", "L1", "--hour", "2026-03-05T08:10", "--json").report["hours"]
+    assert hour["hour"] == "2026-03-05T00:00:00.000Z"
+    assert hour["figures"]["missing"]["ranges"] == [{"boot": "b1", "first": 7, "last": 9}]
+    window = ("--hour", "2026-03-05T02:00Z", "--hours", "3")
+    told = run("ledger", "L1", *window).out
+    assert re.search(r"│ b1 +│ 7 +│ 9 +│", told)
+    assert "unknown" in told
+    known = [one["known"] for one in run("ledger", "L1", *window, "--json").report["hours"]]
+    assert known == [True, True, False]
+    listed = run("ledger", *window, "--json").report["devices"]
+    assert [one["equipment_id"] for one in listed] == ["L1", "C1"]
+    assert (listed[0]["missing"], listed[0]["refused"], listed[0]["received"]) == (3, 2, 121)
+
+
+@pytest.mark.usefixtures("registered")
+def test_the_ledger_of_nobody_and_of_no_time_are_refused(run: Run) -> None:
+    assert run("ledger", "L7").code == cli.EXIT_FAILED
+    assert run("ledger", "L1", "--hour", "noon").code == cli.EXIT_USAGE
 
 
 def test_help_comes_quickly_and_loads_nothing_heavy() -> None:

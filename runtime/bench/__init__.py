@@ -1,0 +1,1 @@
+"""Benchmarks that a buyer runs on their own machine: ``equipwatch bench``."""
