@@ -15,7 +15,7 @@ import numpy as np
 from domain.channels import CHANNELS
 from domain.equipment import Fleet, Kind
 from domain.messages import OWN_GAP_NS, Frame
-from domain.readings import ONLINE_UNSAID, STREAMS, ReadingBatch, Stream
+from domain.readings import STREAMS, ReadingBatch, Stream
 from domain.refusals import Refusal, RefusalReason
 from ingest import service, topics
 from ingest.assembly import Vocabulary
@@ -23,8 +23,8 @@ from ingest.clocks import OwnGap
 from ingest.general import General
 from ingest.items import DeviceMemory, Source, iso_time
 from ingest.service import ServiceEventKind, ServiceNotice
-from ingest.steady import Boots, ItemColumns, Steady
-from ingest.wire.typed import GATEWAY_ITEMS, Readers
+from ingest.steady import PLACE_BITS, Boots, Candidate, Steady
+from ingest.wire.typed import GATEWAY_ITEMS, ORDINARY_ITEMS, Readers
 from ingest.work import Arrived, DecodeCounts, DecodeLimits, Work
 
 __all__ = ["DecodeCounts", "DecodeLimits", "Decoded", "Decoder"]
@@ -36,11 +36,10 @@ _STREAM_NUMBERS = {
     name: int(stream) for name, stream in STREAMS.items() if stream in _STEADY_STREAMS
 }
 _ALIVE = int(Stream.ALIVE)
-_SAMPLED = {name: number for name, number in _STREAM_NUMBERS.items() if number != _ALIVE}
-_UNSAID = int(ONLINE_UNSAID)
 _NOTHING_SAID = {kind: (float("nan"),) * len(CHANNELS[kind]) for kind in Kind}
 _KIND_OF = {item: kind for kind, item in GATEWAY_ITEMS.items()}
-_NO_MEMBER: tuple[Any, int] = (None, 0)
+_ORDINARY_KINDS = {item: kind for kind, item in ORDINARY_ITEMS.items()}
+_NOBODY: Mapping[str, int] = {}
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _values_of = msgspec.structs.astuple
@@ -89,10 +88,12 @@ class _DeviceRoute(NamedTuple):
     read: Callable[[bytes], Any]
 
 
-class _GatewayRoute(NamedTuple):
-    """Members of a gateway: type of their items and slot by equipment id."""
+_Members = Mapping[Kind, Mapping[str, int]]
+"""Slots of a gateway's devices, by kind and equipment id."""
 
-    members: Mapping[str, tuple[Any, int]]
+
+class _GatewayRoute(NamedTuple):
+    members: _Members
 
 
 class Decoder:
@@ -132,13 +133,13 @@ class Decoder:
         self._fleet = self._general.fleet = fleet
         # Topics of known devices only, so that nobody can fill it.
         self._routes: dict[str, _DeviceRoute | _GatewayRoute] = {}
-        self._members: dict[str, dict[str, tuple[Any, int]]] = {}
+        self._members: dict[str, dict[Kind, dict[str, int]]] = {}
         for kind, steady in self._steady.items():
             steady.grow(len(fleet.members(kind)))
             for slot, equipment in enumerate(fleet.members(kind)):
                 if equipment.gateway_id:
                     members = self._members.setdefault(equipment.gateway_id, {})
-                    members[equipment.id] = GATEWAY_ITEMS[kind], slot
+                    members.setdefault(kind, {})[equipment.id] = slot
 
     def snapshot(self) -> bytes:
         """Everything remembered, as bytes."""
@@ -243,88 +244,109 @@ class Decoder:
 
     def _device_message(self, route: _DeviceRoute, arrived: Arrived, work: Work) -> None:
         found = _read(route.read, arrived.message.payload, self._limits.device_bytes_max)
-        if found is None:
-            self._general.message(arrived, work)
-            return
         items = found if found.__class__ is list else (found,)
-        slot, stream, number = route.slot, route.stream, arrived.number
-        rows = [self._row(item, slot, stream, number, place) for place, item in enumerate(items)]
-        if None in rows:
-            self._general.message(arrived, work)
-        else:
-            work.counts.items += len(items)
-            _gather(items, rows, route.kind, work)
-            work.pending.add(route.equipment_id)
-
-    def _gateway_message(self, route: _GatewayRoute, arrived: Arrived, work: Work) -> None:
-        read, size_max = self._readers.gateway, self._limits.gateway_bytes_max
-        items = _read(read, arrived.message.payload, size_max)
-        if items is None:
+        heads = [] if found is None else self._heads(items, route.slot, route.stream, arrived)
+        if not heads:
             self._general.message(arrived, work)
             return
-        work.counts.items += len(items)
-        rows = self._gateway_rows(items, route.members, arrived.number)
-        if None not in rows and len(set(map(type, items))) == 1:
-            _gather(items, rows, _KIND_OF[type(items[0])], work)
-            work.pending.update([item.id for item in items])
-            return
-        # The items of one device in one message are judged together.
-        odd = {item.id for item, row in zip(items, rows, strict=True) if row is None}
-        for type_ in {item.__class__ for item in items}:
-            chosen: list[tuple[Any, ItemColumns | None]] = [
-                (item, row)
-                for item, row in zip(items, rows, strict=True)
-                if item.__class__ is type_ and item.id not in odd
-            ]
-            if chosen:
-                kind = _KIND_OF[type_]
-                _gather([item for item, _ in chosen], [row for _, row in chosen], kind, work)
-                work.pending.update([item.id for item, _ in chosen])
-        if odd:
-            places = [place for place, item in enumerate(items) if item.id in odd]
-            self._general.some_items(places, arrived, work)
+        candidates = work.candidates_of(route.kind)
+        for item, head in zip(items, heads, strict=True):
+            candidates.add(head, _said(item, route.kind))
+        work.pending.add(route.equipment_id)
+        work.counts.items += len(heads)
 
-    def _gateway_rows(
-        self, items: Sequence[Any], members: Mapping[str, tuple[Any, int]], number: int
-    ) -> list[ItemColumns | None]:
-        """Columns of each item, ``None`` for one that is not for the steady path."""
-        rows: list[ItemColumns | None] = []
-        boots = self._boots.numbers
-        # Inline, because this is where most of the decoder's time goes.
+    def _heads(
+        self, items: Sequence[Any], slot: int, stream: int, arrived: Arrived
+    ) -> list[Candidate]:
+        """Heads of a device's items; none when one of them is not for the steady path."""
+        heads: list[Candidate] = []
         for place, item in enumerate(items):
-            type_, slot = members.get(item.id, _NO_MEMBER)
-            boot, ts, stream = boots.get(item.boot, -1), item.ts, _SAMPLED.get(item.stream, -1)
-            if item.__class__ is not type_ or item.code is not None or item.codes is not None:
-                rows.append(None)
-            elif (
-                stream >= 0
-                and boot >= 0
-                and ts.__class__ is int
-                and item.v is not None
-                and item.online is None
-            ):
-                rows.append((slot, ts * _NS_PER_MS, item.seq, boot, stream, _UNSAID, number, place))
-            else:
-                stream = _STREAM_NUMBERS.get(item.stream, -1)
-                rows.append(self._row(item, slot, stream, number, place))
-        return rows
+            head = self._head(item, slot, stream, arrived.arrival(place))
+            if head is None:
+                return []
+            heads.append(head)
+        return heads
 
-    def _row(
+    def _head(
         self,
         item: Any,  # noqa: ANN401 - a made type
         slot: int,
         stream: int,
-        number: int,
-        place: int,
-    ) -> ItemColumns | None:
-        """Columns of an item, ``None`` when it is not for the steady path."""
-        boot = self._boots.numbers.get(item.boot, -1)
+        arrival: int,
+    ) -> Candidate | None:
+        """Head of an item, ``None`` when it is not for the steady path."""
+        boot = self._boots.numbers.get(item.boot)
         ts_ns = _exact_ns(item.ts)
         is_alive = stream == _ALIVE
         said = (item.v is None) is is_alive and item.online is (is_alive or None)
-        if ts_ns is None or boot < 0 or stream < 0 or not said:
+        if ts_ns is None or boot is None or not said:
             return None
-        return slot, ts_ns, item.seq, boot, stream, 1 if is_alive else _UNSAID, number, place
+        return Candidate(slot, ts_ns, item.seq, boot, stream, arrival)
+
+    def _gateway_message(self, route: _GatewayRoute, arrived: Arrived, work: Work) -> None:
+        payload, size_max = arrived.message.payload, self._limits.gateway_bytes_max
+        ordinary = _read(self._readers.ordinary, payload, size_max)
+        if ordinary is not None and self._ordinary_batch(ordinary, route.members, arrived, work):
+            return
+        items = _read(self._readers.gateway, payload, size_max)
+        if items is None:
+            self._general.message(arrived, work)
+        else:
+            self._mixed_batch(items, route.members, arrived, work)
+
+    def _ordinary_batch(
+        self, items: list[Any], members: _Members, arrived: Arrived, work: Work
+    ) -> bool:
+        """Take a batch of sampled items as columns; ``False`` when one is of no known member."""
+        first, boots = arrived.arrival(0), self._boots.numbers
+        parts = []
+        for type_ in set(map(type, items)):
+            kind = _ORDINARY_KINDS[type_]
+            places = [place for place, item in enumerate(items) if item.__class__ is type_]
+            chosen = items if len(places) == len(items) else [items[place] for place in places]
+            ids = [item.id for item in chosen]
+            slots = list(map(members.get(kind, _NOBODY).get, ids))
+            numbers = [boots.get(item.boot) for item in chosen]
+            if None in slots or None in numbers:
+                return False
+            parts.append((kind, chosen, ids, slots, numbers, [first + place for place in places]))
+        for kind, chosen, ids, slots, numbers, arrivals in parts:
+            candidates = work.candidates_of(kind)
+            candidates.slots += slots  # type: ignore[arg-type]  # None was ruled out above
+            candidates.boots += numbers  # type: ignore[arg-type]  # as above
+            candidates.arrivals += arrivals
+            candidates.ts_ns += [item.ts * _NS_PER_MS for item in chosen]
+            candidates.seqs += [item.seq for item in chosen]
+            candidates.streams += [_STREAM_NUMBERS[item.stream] for item in chosen]
+            candidates.values += [_values_of(item.v) for item in chosen]
+            work.pending.update(ids)
+        work.counts.items += len(items)
+        return True
+
+    def _mixed_batch(
+        self, items: list[Any], members: _Members, arrived: Arrived, work: Work
+    ) -> None:
+        """Take what is for the steady path of a batch, and give the rest to the general one."""
+        heads: list[Candidate | None] = []
+        for place, item in enumerate(items):
+            slot = members.get(_KIND_OF[item.__class__], _NOBODY).get(item.id)
+            stream = _STREAM_NUMBERS.get(item.stream)
+            coded = item.code is not None or item.codes is not None
+            if slot is None or stream is None or coded:
+                heads.append(None)
+            else:
+                heads.append(self._head(item, slot, stream, arrived.arrival(place)))
+        # The items of one device in one message are judged together.
+        odd = {item.id for item, head in zip(items, heads, strict=True) if head is None}
+        for item, head in zip(items, heads, strict=True):
+            if head is not None and item.id not in odd:
+                kind = _KIND_OF[item.__class__]
+                work.candidates_of(kind).add(head, _said(item, kind))
+                work.pending.add(item.id)
+        work.counts.items += len(items)
+        if odd:
+            places = [place for place, item in enumerate(items) if item.id in odd]
+            self._general.some_items(places, arrived, work)
 
     def _settle(self, work: Work) -> None:
         """Apply the candidates gathered so far; those that are not steady go the general path."""
@@ -338,7 +360,7 @@ class Decoder:
             taken, left = self._steady[kind].settle(gathered, received_ns, self._general.own_gap)
             work.add_steady(kind, taken)
             for index in left.tolist():
-                *_, number, place = gathered.items[index]
+                number, place = divmod(gathered.arrivals[index], 1 << PLACE_BITS)
                 others.setdefault(number, []).append(place)
         for number in sorted(others):
             self._general.some_items(sorted(others[number]), work.arrived[number], work)
@@ -378,14 +400,9 @@ class Decoder:
         self._steady[source.kind].take_over(source.slot, memory, self._boots)
 
 
-def _gather(
-    items: Sequence[Any], rows: Sequence[ItemColumns | None], kind: Kind, work: Work
-) -> None:
-    """Add items of one kind, all of them for the steady path, to the candidates."""
-    candidates = work.candidates_of(kind)
-    candidates.items += rows  # type: ignore[arg-type]  # the caller left out every None
-    nothing = _NOTHING_SAID[kind]
-    candidates.values += [nothing if item.v is None else _values_of(item.v) for item in items]
+def _said(item: Any, kind: Kind) -> tuple[float, ...]:  # noqa: ANN401 - a made type
+    """Readings of an item, a column a channel."""
+    return _NOTHING_SAID[kind] if item.v is None else _values_of(item.v)
 
 
 def _read(read: Callable[[bytes], Any], payload: bytes, size_max: int) -> Any:  # noqa: ANN401 - a made type

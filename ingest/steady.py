@@ -12,6 +12,7 @@ writes it back before the general path uses it.
 
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from domain.channels import CHANNELS, ChannelType
 from domain.equipment import Kind
 from domain.instants import NS_PER_S
+from domain.readings import Stream
 from ingest.clocks import ERA_NS, LATE_AFTER_NS, USUAL_WEIGHT, OwnGap
 from ingest.items import DeviceMemory
 
@@ -28,13 +30,12 @@ Bools = NDArray[np.bool_]
 BOOTS_MAX = 500_000
 """Different boot texts remembered; a further one is never steady."""
 
+_ALIVE = int(Stream.ALIVE)
 _CLOCK_MARGIN_NS = NS_PER_S
 """Nearer than this to a limit of lateness the general path decides."""
 
-_FIELDS = 8
-
-ItemColumns = tuple[int, int, int, int, int, int, int, int]
-"""Slot, ts_ns, seq, boot number, stream, online (-1 unsaid), message number, place in it."""
+PLACE_BITS = 10
+"""Bits of an arrival that hold the place of an item in its message; the rest is the message's."""
 
 
 class Boots:
@@ -57,12 +58,55 @@ class Boots:
         return found
 
 
+class Candidate(NamedTuple):
+    """Head of an item that may prove steady; ``boot`` is the number of a known one."""
+
+    slot: int
+    ts_ns: int
+    seq: int
+    boot: int
+    stream: int
+    arrival: int
+
+
 @dataclass(slots=True)
 class Candidates:
-    """Items of one kind that may prove steady, in order of arrival."""
+    """Columns of items of one kind that may prove steady, in order of arrival."""
 
-    items: list[ItemColumns] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    ts_ns: list[int] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
+    boots: list[int] = field(default_factory=list)
+    streams: list[int] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
     values: list[tuple[float, ...]] = field(default_factory=list)
+
+    def add(self, head: Candidate, values: tuple[float, ...]) -> None:
+        """Add one item."""
+        self.slots.append(head.slot)
+        self.ts_ns.append(head.ts_ns)
+        self.seqs.append(head.seq)
+        self.boots.append(head.boot)
+        self.streams.append(head.stream)
+        self.arrivals.append(head.arrival)
+        self.values.append(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Candidates as arrays; all int64[m]."""
+
+    slot: Ints
+    ts_ns: Ints
+    seq: Ints
+    boot: Ints
+    stream: Ints
+    arrival: Ints
+    lag_ns: Ints
+
+    def at(self, chosen: NDArray[Any]) -> "_Items":
+        """Chosen items."""
+        return _Items(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +115,17 @@ class SteadyRows:
 
     Parameters
     ----------
-    items
-        int64[m, 8], see `ItemColumns`.
-    ordinal
+    slot, ts_ns, seq, stream, arrival, ordinal
         int64[m].
     values
         float64[m, channels of the kind].
     """
 
-    items: Ints
+    slot: Ints
+    ts_ns: Ints
+    seq: Ints
+    stream: Ints
+    arrival: Ints
     ordinal: Ints
     values: NDArray[np.float64]
 
@@ -177,44 +223,54 @@ class Steady:
         ndarray
             Indices of the others, which changed nothing.
         """
-        n = len(candidates.items)
-        items = np.fromiter(chain.from_iterable(candidates.items), np.int64, n * _FIELDS)
-        items = items.reshape(n, _FIELDS)
+        n = len(candidates.slots)
         cells = chain.from_iterable(candidates.values)
         values = np.fromiter(cells, np.float64, n * self._channels).reshape(n, self._channels)
-        received_ns = received_at_ns[items[:, 6]]
-        order = np.argsort(items[:, 0], kind="stable")
-        fits = np.empty(n, dtype=np.bool_)
-        ordinal = np.empty(n, dtype=np.int64)
-        fits[order], ordinal[order] = self._apply(
-            items[order], values[order], received_ns[order], max(ERA_NS, own_gap.until_ns)
+        ts_ns, arrival = _ints(candidates.ts_ns), _ints(candidates.arrivals)
+        items = _Items(
+            slot=_ints(candidates.slots),
+            ts_ns=ts_ns,
+            seq=_ints(candidates.seqs),
+            boot=_ints(candidates.boots),
+            stream=_ints(candidates.streams),
+            arrival=arrival,
+            lag_ns=received_at_ns[arrival >> PLACE_BITS] - ts_ns,
         )
-        taken = SteadyRows(items[fits], ordinal[fits], values[fits])
+        order = np.argsort(items.slot, kind="stable")
+        fits = self._plausible(values)
+        ordinal = np.empty(n, dtype=np.int64)
+        since_ns = max(ERA_NS, own_gap.until_ns)
+        fits[order], ordinal[order] = self._apply(items.at(order), fits[order], since_ns)
+        taken = SteadyRows(
+            slot=items.slot[fits],
+            ts_ns=items.ts_ns[fits],
+            seq=items.seq[fits],
+            stream=items.stream[fits],
+            arrival=items.arrival[fits],
+            ordinal=ordinal[fits],
+            values=values if fits.all() else values[fits],
+        )
         return taken, np.flatnonzero(~fits)
 
-    def _apply(
-        self, items: Ints, values: NDArray[np.float64], received_ns: Ints, since_ns: int
-    ) -> tuple[Bools, Ints]:
+    def _apply(self, items: _Items, plausible: Bools, since_ns: int) -> tuple[Bools, Ints]:
         """Apply items sorted by slot; return which were, and their ordinals."""
-        slot = items[:, 0]
+        slot, lag_ns = items.slot, items.lag_ns
         starts = np.flatnonzero(np.concatenate(([True], slot[1:] != slot[:-1])))
         counts = np.diff(starts, append=len(slot))
         rank = np.arange(len(slot)) - np.repeat(starts, counts)
-        lag_ns = received_ns - items[:, 1]
         least_lag_ns = np.minimum(np.minimum.reduceat(lag_ns, starts), 0).repeat(counts)
         earliest_ns = np.minimum(self._usual_lag_ns[slot], least_lag_ns)
-        fits = self.is_steady[slot] & (items[:, 3] == self._boot[slot])
-        fits &= items[:, 2] == self._next_seq[slot] + rank
-        fits &= (lag_ns >= -LATE_AFTER_NS) & (items[:, 1] >= since_ns)
+        fits = plausible & self.is_steady[slot] & (items.boot == self._boot[slot])
+        fits &= items.seq == self._next_seq[slot] + rank
+        fits &= (lag_ns >= -LATE_AFTER_NS) & (items.ts_ns >= since_ns)
         fits &= lag_ns <= LATE_AFTER_NS - _CLOCK_MARGIN_NS + earliest_ns
-        fits &= self._plausible(values)
         fits_whole = np.logical_and.reduceat(fits, starts)
         fits = np.repeat(fits_whole, counts)
         ordinal = self._ordinal[slot] + rank + 1
         device, counts = slot[starts[fits_whole]], counts[fits_whole]
         self._next_seq[device] += counts
         self._ordinal[device] += counts
-        self._judge_clocks(items[fits], lag_ns[fits])
+        self._judge_clocks(items if fits_whole.all() else items.at(fits))
         return fits, ordinal
 
     def _plausible(self, values: NDArray[np.float64]) -> Bools:
@@ -224,38 +280,45 @@ class Steady:
         outside[:, self._whole] |= np.floor(whole) < whole
         return np.logical_not(outside.any(axis=1))
 
-    def _judge_clocks(self, items: Ints, lag_ns: Ints) -> None:
+    def _judge_clocks(self, items: _Items) -> None:
         """Learn from the newest item of each device and message, as `ingest.clocks.judge` does."""
-        if not len(items):
+        if not len(items.slot):
             return
         newest = _newest_of_messages(items)
-        slot = items[newest, 0]
+        slot = items.slot[newest]
         first = np.concatenate(([True], slot[1:] != slot[:-1]))
+        if first.all():
+            self._learn(items, newest)
+            return
         starts = np.flatnonzero(first)
         round_ = np.arange(len(slot)) - np.repeat(starts, np.diff(starts, append=len(slot)))
         for number in range(int(round_.max()) + 1):
-            self._learn(items, lag_ns, newest[round_ == number])
+            self._learn(items, newest[round_ == number])
 
-    def _learn(self, items: Ints, lag_ns: Ints, row: NDArray[np.intp]) -> None:
+    def _learn(self, items: _Items, row: NDArray[np.intp]) -> None:
         """Learn from one item a device."""
-        slot = items[row, 0]
+        slot = items.slot[row]
         usual_ns = self._usual_lag_ns[slot]
-        usual_ns = usual_ns + USUAL_WEIGHT * (lag_ns[row] - usual_ns)
+        usual_ns = usual_ns + USUAL_WEIGHT * (items.lag_ns[row] - usual_ns)
         self._usual_lag_ns[slot] = np.minimum(usual_ns, LATE_AFTER_NS)
         # A sign of life overtakes the buffer that follows it, so its number proves no order.
-        ordered = items[row, 5] < 0
+        ordered = items.stream[row] != _ALIVE
         slot, row = slot[ordered], row[ordered]
-        self._newest_seq[slot] = items[row, 2]
-        self._newest_ts_ns[slot] = items[row, 1]
+        self._newest_seq[slot] = items.seq[row]
+        self._newest_ts_ns[slot] = items.ts_ns[row]
 
 
-def _newest_of_messages(items: Ints) -> NDArray[np.intp]:
+def _ints(column: list[int]) -> Ints:
+    return np.array(column, dtype=np.int64)
+
+
+def _newest_of_messages(items: _Items) -> NDArray[np.intp]:
     """Index of the newest item of each device and message; of equal times the last one."""
-    slot, message, ts_ns = items[:, 0], items[:, 6], items[:, 1]
+    slot, message = items.slot, items.arrival >> PLACE_BITS
     last = np.concatenate(((slot[1:] != slot[:-1]) | (message[1:] != message[:-1]), [True]))
     if last.all():
         return np.arange(len(slot))
     group = np.cumsum(last) - last
-    by_time = np.lexsort((np.arange(len(slot)), ts_ns, group))
+    by_time = np.lexsort((np.arange(len(slot)), items.ts_ns, group))
     ends: NDArray[np.intp] = by_time[np.flatnonzero(last)]
     return ends

@@ -7,14 +7,13 @@ import numpy as np
 
 from domain.equipment import Kind
 from domain.messages import Message
-from domain.readings import NO_CODE, ONLINE_UNSAID
+from domain.readings import NO_CODE, ONLINE_UNSAID, Stream
 from domain.refusals import Refusal, RefusalReason
 from ingest import topics
 from ingest.assembly import RowBuilder
-from ingest.steady import Candidates, SteadyRows
+from ingest.steady import PLACE_BITS, Candidates, SteadyRows
 
-_ITEM_BITS = 10
-"""More than the items of one message need."""
+_ALIVE = int(Stream.ALIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ class Arrived(NamedTuple):
 
     def arrival(self, place: int) -> int:
         """Number that orders the items of one call; ``place`` is the item's in its message."""
-        return (self.number << _ITEM_BITS) + place
+        return (self.number << PLACE_BITS) + place
 
 
 @dataclass(slots=True)
@@ -166,31 +165,32 @@ class Work:
 
     def add_steady(self, kind: Kind, rows: SteadyRows) -> None:
         """Add rows of steady devices."""
-        slot, ts_ns, seq, _, stream, online, number, place = rows.items.T
-        n = len(slot)
+        n = len(rows.slot)
         if not n:
             return
+        number = rows.arrival >> PLACE_BITS
         position = np.array([arrived.position for arrived in self.arrived], dtype=np.int64)
+        alive = rows.stream == _ALIVE
         self.builder(kind).steady.append(
             {
-                "device": slot,
-                "event_time_ns": ts_ns,
+                "device": rows.slot,
+                "event_time_ns": rows.ts_ns,
                 "received_at_ns": np.array(self.received, dtype=np.int64)[number],
                 "position": position[number],
                 "ordinal": rows.ordinal,
-                "seq": seq,
-                "stream": stream,
+                "seq": rows.seq,
+                "stream": rows.stream,
                 "quality": np.zeros(n, dtype=np.int64),
                 "code": np.full(n, NO_CODE, dtype=np.int64),
                 "active": np.ones(n, dtype=np.int64),
-                "online": online,
-                "arrival": (number << _ITEM_BITS) + place,
+                "online": np.where(alive, 1, ONLINE_UNSAID),
+                "arrival": rows.arrival,
                 "values": rows.values,
                 "unknown": np.zeros(rows.values.shape, dtype=np.bool_),
             }
         )
-        alive = int((online != ONLINE_UNSAID).sum())
-        self.counts.alive += alive
-        self.counts.accepted += n - alive
-        for used in set(number.tolist()):
+        signs = int(alive.sum())
+        self.counts.alive += signs
+        self.counts.accepted += n - signs
+        for used in np.unique(number).tolist():
             self.usable[used] = True

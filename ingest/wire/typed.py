@@ -5,8 +5,10 @@ What is read here is exactly what `ingest.wire.native` would read; whatever is o
 the general path takes it.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -85,6 +87,27 @@ GATEWAY_ITEMS: Mapping[Kind, Any] = {
 """Type of an item in a gateway's batch, told by its ``kind``."""
 
 
+ORDINARY_ITEMS: Mapping[Kind, Any] = {
+    kind: msgspec.defstruct(
+        f"{kind.capitalize()}OrdinaryItem",
+        [
+            ("id", str),
+            ("stream", Literal["status", "telemetry"]),
+            ("ts", Milliseconds),
+            ("seq", Seq),
+            ("boot", str),
+            ("v", VALUES[kind]),
+        ],
+        tag_field="kind",
+        tag=kind.value,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    for kind in Kind
+}
+"""Type of a sampled item in a gateway's batch, the most frequent one: nothing in it is optional."""
+
+
 class Readers:
     """Typed decoders that share a vocabulary; each raises `msgspec.MsgspecError`.
 
@@ -92,6 +115,13 @@ class Readers:
     ----------
     label_index
         Index of every label text that has one.
+
+    Attributes
+    ----------
+    device
+        By kind, the item or array of a device's own topic.
+    ordinary, gateway
+        A gateway's batch of nothing but sampled items, and of any items.
     """
 
     def __init__(self, label_index: Mapping[str, int]) -> None:
@@ -108,7 +138,9 @@ class Readers:
             return Annotated[list[item], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
 
         self.device = {kind: decoder(item | array(item)) for kind, item in ITEMS.items()}
-        union: Any = None
-        for item in GATEWAY_ITEMS.values():
-            union = item if union is None else union | item
-        self.gateway = decoder(array(union))
+        self.gateway = decoder(array(_any_of(GATEWAY_ITEMS)))
+        self.ordinary = decoder(array(_any_of(ORDINARY_ITEMS)))
+
+
+def _any_of(items: Mapping[Kind, Any]) -> Any:  # noqa: ANN401 - a made type
+    return functools.reduce(operator.or_, items.values())
