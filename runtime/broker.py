@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from domain.errors import NotFoundError, UsageError
@@ -133,6 +134,8 @@ class BrokerKeeper:
     ----------
     version
         Registry version that its logins are of.
+    connects
+        Connections of ingest after which the broker was last told to save.
     """
 
     settings: Settings
@@ -143,6 +146,7 @@ class BrokerKeeper:
     due_s: float = 0.0
     renewal_due_s: float = 0.0
     certificates: tuple[int, ...] = ()
+    connects: float = 0.0
 
     def start(self) -> None:
         """Start it with the registry's logins, at the same ports as before."""
@@ -162,6 +166,7 @@ class BrokerKeeper:
             connections_max=broker.connections_max,
             queued_bytes_max=broker.queued_bytes_max,
         )
+        self.connects = 0.0
         _log.info("broker_started", kind=self.broker.kind, url=self.broker.url)
 
     def child(self) -> Child:
@@ -186,6 +191,7 @@ class BrokerKeeper:
         if now_s < self.due_s:
             return
         self.due_s = now_s + _REGISTRY_POLL_S
+        self._save_sessions()
         if now_s >= self.renewal_due_s:
             self.renewal_due_s = now_s + _RENEWAL_POLL_S
             prepared_tls(self.settings.broker, self.site)
@@ -195,6 +201,17 @@ class BrokerKeeper:
         self.certificates = stamps
         self._running().reload(logins)
         _log.info("broker_reloaded", registry_version=self.version, logins_changed=bool(logins))
+
+    def _save_sessions(self) -> None:
+        """Save ingest's session as soon as it is there, and not at the next autosave.
+
+        A broker that is killed before would come back without it, and drop what devices send until
+        ingest has subscribed again.
+        """
+        connects = _connects(self.site)
+        if connects != self.connects:
+            self.connects = connects
+            self._running().save()
 
     def _restart(self) -> "subprocess.Popen[bytes]":
         self.start()
@@ -226,6 +243,14 @@ class BrokerKeeper:
         self.version = version
         self.passwords = ensure_passwords(self.site.broker, usernames(fleet, firms))
         return logins_for(fleet, firms, self.passwords)
+
+
+def _connects(site: Site) -> float:
+    """How often ingest has connected since its start, by its own last word; 0 when unknown."""
+    if not site.ingest_stats.exists():
+        return 0.0
+    stats = msgspec.json.decode(site.ingest_stats.read_bytes(), type=dict[str, float])
+    return stats.get("connects", 0.0)
 
 
 def _stamps(tls: Tls | None) -> tuple[int, ...]:

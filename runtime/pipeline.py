@@ -123,6 +123,7 @@ class Pipeline:
         self._saved_at_ns = 0
         self._ledger_at_ns = 0
         self.snapshot_error = ""
+        self._restored_to = self._recorded
         self._restore()
         self._loads_itself = loader_reader is None
         self.loader = Loader(
@@ -167,8 +168,12 @@ class Pipeline:
             self.flush()
         frames = self._frames.read(self._position, self._batch_messages)
         if frames:
+            redone = self._position < self._restored_to <= frames[-1].position
             self._apply(frames)
             self._record_when_due()
+            if redone:
+                # Who is killed again soon does not redo the same frames a second time.
+                self.save()
         if self._loads_itself and self.loader.behind:
             self._load()
         return len(frames)

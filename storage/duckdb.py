@@ -38,8 +38,9 @@ from storage.schema import measurement
 MEMORY_LIMIT = "1GiB"
 """Most memory of the engine's buffers."""
 
-THREADS = 2
-"""Threads of the engine: queries must leave room for the pipeline."""
+THREADS = 1
+"""Threads of the engine: an append of some thousand rows costs a fifth more CPU with two, and
+queries must leave room for the pipeline."""
 
 CHECKPOINT_BYTES = 64 * 1024**2
 """Size of the write-ahead log at which a commit folds it into the file."""

@@ -51,6 +51,9 @@ FILE_SYSTEM_MAX_BYTES = 4 << 30
 FILLING_S = 15.0
 """About the time that it takes to use up the space."""
 
+FULL_SHARE = 0.75
+"""Share of the headroom below which a journal that stands still does so for want of space."""
+
 FULL_TIMEOUT_S = 120.0
 RECOVERY_MAX_S = 60.0
 """Time after space is there again within which everything accepted must be recorded."""
@@ -221,7 +224,14 @@ def _fill(
     began_s = time.monotonic()
     load.start(time.time_ns())
     try:
-        full = wait_for(lambda: _stands_still(load, journalled), FULL_TIMEOUT_S)
+        used_up = options.headroom_mb * _MB * FULL_SHARE
+        full = wait_for(
+            # A busy machine may pause, too, so space must really have been used.
+            lambda: (
+                shutil.disk_usage(ballast.parent).free < used_up and _stands_still(load, journalled)
+            ),
+            FULL_TIMEOUT_S,
+        )
         full_after_s = time.monotonic() - began_s
         free = shutil.disk_usage(ballast.parent).free
         say(f"no journalling any more after {full_after_s:.1f} s, {free // 1024} KiB free")
