@@ -1,6 +1,7 @@
 # make demo   set-up, then the main job on the embedded default (ARGS="--seconds 120 --json")
 # make test   set-up, then every check and test
 # make check  linters, types and layers only
+# make soak   2,000 fresh simulations and a million fuzzed messages
 # make bench  speed and memory as ratios
 # make gen    generated files: dashboards, sample configuration, screenshots are apart
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check bench gen clean
+.PHONY: demo test check soak bench gen clean
 
 # Set-up and demo print nothing of their own on stdout: with --json it is one object.
 demo: .venv/runtime
@@ -25,6 +26,10 @@ check: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/equipwatch dashboards build --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+soak: .venv/dev
+	$(BIN)/python -m tests.simulation --seeds 2000 $(ARGS)
+	EQUIPWATCH_FUZZ_MESSAGES=1000000 $(BIN)/python -m pytest --timeout 0 tests/ingest/test_fuzz.py
 
 bench: .venv/dev
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only $(ARGS)

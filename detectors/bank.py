@@ -63,6 +63,15 @@ class Bank:
             findings += engine.step(batch, selected)
         return findings
 
+    def hear(self, first_ns: int, last_ns: int) -> None:
+        """Note that frames brought messages received from one instant to another.
+
+        A time in which we were away ends before the first of them, whatever rows they give and
+        whichever rows share a batch.
+        """
+        self._pass(first_ns)
+        self._now_ns = max(self._now_ns, last_ns)
+
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass up to a received time."""
         self._pass(now_ns)

@@ -100,7 +100,8 @@ class CraneOverload:
         return Judgement(
             standing=levels(none, none, exceeds),
             hold_ns=hold_ns,
-            over=ratio < p.over_ratio,
+            # A lone sample that is claimed lifts no median yet.
+            over=(ratio < p.over_ratio) & ~(last_ratio > p.overload_ratio),
             over_hold_ns=same(m, p.over_hold_s),
             known=known,
             onset_ns=since_ns,

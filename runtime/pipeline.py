@@ -20,7 +20,7 @@ from domain.errors import DependencyError
 from domain.findings import Finding
 from domain.incidents import Incident
 from domain.instants import seconds
-from domain.messages import Frame
+from domain.messages import OWN_GAP_NS, Frame
 from domain.ports import StateStore, TelemetryStore
 from domain.readings import ReadingBatch
 from domain.refusals import SECURITY_REASONS, Refusal
@@ -280,6 +280,10 @@ class Pipeline:
             self._counters["frames_missing"] += missing
         batches: list[ReadingBatch] = []
         for part in _slices(frames):
+            heard = [frame.messages for frame in part if frame.messages]
+            if heard:
+                newest_ns = max(messages[-1].received_at_ns for messages in heard)
+                self._bank.hear(heard[0][0].received_at_ns, newest_ns)
             decoded = self._decoder.decode(part)
             batches += decoded.batches
             self._take_in(decoded)
@@ -344,12 +348,22 @@ class Pipeline:
 
 
 def _slices(frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
-    """Group frames up to the next tick, which detectors must see after the messages before it."""
-    first = 0
-    for number, frame in enumerate(frames, 1):
+    """Group frames up to the next tick, which detectors must see after the messages before it.
+
+    A time in which we were away ends a group too: it must pass between the same frames however
+    many of them are read at once.
+    """
+    first, heard_ns = 0, 0
+    for number, frame in enumerate(frames):
         if not frame.messages:
+            yield frames[first : number + 1]
+            first = number + 1
+            continue
+        if first < number and frame.messages[0].received_at_ns - heard_ns > OWN_GAP_NS:
             yield frames[first:number]
             first = number
+        newest_ns = frame.messages[-1].received_at_ns
+        heard_ns = newest_ns if first == number else max(heard_ns, newest_ns)
     if first < len(frames):
         yield frames[first:]
 
