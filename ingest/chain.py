@@ -228,6 +228,8 @@ class Chain:
 
     def _say(self, event: ServiceEvent) -> None:
         self._put((service.message_of(event, self._clock()), 0, 0, 0))
+        # Until it is committed only this process knows of it.
+        self._frame_due.set()
 
     def _put(self, arrived: _Arrived) -> None:
         self._bytes_in += len(arrived[0].payload)

@@ -118,7 +118,11 @@ class Decoder:
     @property
     def devices(self) -> Mapping[str, DeviceMemory]:
         """What is remembered of each device that was heard, by its id; read it, and soon."""
-        return {equipment_id: self.device(equipment_id) for equipment_id in self._general.devices}
+        memories = self._general.devices
+        for kind, steady in self._steady.items():
+            ids = self._fleet.ids[kind]
+            steady.write_all_back([memories.get(equipment_id) for equipment_id in ids])
+        return memories
 
     def device(self, equipment_id: str) -> DeviceMemory:
         """What is remembered of one device that was heard; read it, and soon."""

@@ -10,6 +10,7 @@ While a device is steady these arrays hold the newest part of its `DeviceMemory`
 writes it back before the general path uses it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -203,6 +204,22 @@ class Steady:
         clock.newest_ts_ns = int(self._newest_ts_ns[slot])
         clock.usual_lag_ns = float(self._usual_lag_ns[slot])
         memory.ordinal = int(self._ordinal[slot])
+
+    def write_all_back(self, memories: Sequence[DeviceMemory | None]) -> None:
+        """Bring the memories of all steady devices up to date; one a slot, where there is one."""
+        slots = np.flatnonzero(self.is_steady)
+        columns = (self._next_seq, self._newest_seq, self._newest_ts_ns, self._usual_lag_ns)
+        held = (column[slots].tolist() for column in (*columns, self._ordinal))
+        for slot, next_seq, seq, ts_ns, lag_ns, ordinal in zip(slots.tolist(), *held, strict=True):
+            memory = memories[slot]
+            if memory is None:
+                continue
+            clock = memory.clock
+            memory.sequence.boots[clock.newest_boot].ends[-1] = next_seq - 1
+            clock.newest_seq = seq
+            clock.newest_ts_ns = ts_ns
+            clock.usual_lag_ns = lag_ns
+            memory.ordinal = ordinal
 
     def settle(
         self, candidates: Candidates, received_at_ns: Ints, own_gap: OwnGap

@@ -1,5 +1,6 @@
 """Our own broker: its certificates, its logins, its process."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,12 @@ from runtime.settings import BrokerSettings, Settings
 from runtime.site import Site
 from runtime.supervisor import Child
 from runtime.wiring import open_state
+
+STUCK_TEXT = b"Critical write error"
+"""nats-server says this when its disk is full; its streams refuse writes until it starts anew."""
+
+STUCK_FREE_BYTES = 32 * 1024**2
+"""Free space with which it is worth starting anew."""
 
 _REGISTRY_POLL_S = 2.0
 _RENEWAL_POLL_S = 3_600.0
@@ -147,6 +154,8 @@ class BrokerKeeper:
     renewal_due_s: float = 0.0
     certificates: tuple[int, ...] = ()
     connects: float = 0.0
+    log_read: int = 0
+    is_stuck: bool = False
 
     def start(self) -> None:
         """Start it with the registry's logins, at the same ports as before."""
@@ -167,6 +176,7 @@ class BrokerKeeper:
             queued_bytes_max=broker.queued_bytes_max,
         )
         self.connects = 0.0
+        self.log_read, self.is_stuck = 0, False
         _log.info("broker_started", kind=self.broker.kind, url=self.broker.url)
 
     def child(self) -> Child:
@@ -192,6 +202,7 @@ class BrokerKeeper:
             return
         self.due_s = now_s + _REGISTRY_POLL_S
         self._save_sessions()
+        self._end_when_stuck()
         if now_s >= self.renewal_due_s:
             self.renewal_due_s = now_s + _RENEWAL_POLL_S
             prepared_tls(self.settings.broker, self.site)
@@ -212,6 +223,22 @@ class BrokerKeeper:
         if connects != self.connects:
             self.connects = connects
             self._running().save()
+
+    def _end_when_stuck(self) -> None:
+        """End a nats-server whose full disk has space again; the supervisor starts it anew."""
+        running = self._running()
+        if running.kind != "nats":
+            return
+        with running.log.open("rb") as log:
+            log.seek(self.log_read)
+            said = log.read()
+        self.log_read += len(said)
+        self.is_stuck |= STUCK_TEXT in said
+        free_bytes = shutil.disk_usage(self.site.broker).free
+        if self.is_stuck and free_bytes >= STUCK_FREE_BYTES:
+            self.is_stuck = False
+            _log.warning("broker_stuck", free_bytes=free_bytes)
+            running.process.terminate()
 
     def _restart(self) -> "subprocess.Popen[bytes]":
         self.start()

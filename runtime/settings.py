@@ -173,7 +173,7 @@ class PipelineSettings(_Group):
         5_000, ge=1, le=100_000, description="Most messages that one step takes from the journal."
     )
     poll_interval_s: float = Field(
-        0.2, ge=0.001, le=1, description="How often [s] the journal is looked at for new messages."
+        0.4, ge=0.001, le=1, description="How often [s] the journal is looked at for new messages."
     )
     snapshot_interval_s: float = Field(
         30, ge=1, le=3_600, description="How often [s] decoder and detector state is saved."

@@ -3,21 +3,25 @@
 import importlib
 import sys
 
-# By name, because it is optional: it is published for few interpreters.
-atheris = importlib.import_module("atheris")
-
-with atheris.instrument_imports():
-    from domain.messages import Message
-    from tests.ingest.fuzzing import NOW, check
-
 _TOPICS = ("ew/v1/lift/L1/status", "ew/v1/boiler/B1/telemetry", "ew/v1/gateway/G1/batch")
 
 
-def one(data: bytes) -> None:
-    """One payload on every topic; the first byte says whether it is retained."""
-    check([Message(topic, data[1:], NOW, data[:1] == b"r") for topic in _TOPICS])
+def main() -> None:
+    """Fuzz until stopped; the first byte says whether a payload is retained."""
+    # By name, because it is optional: it is published for few interpreters.
+    atheris = importlib.import_module("atheris")
+    with atheris.instrument_imports():
+        messages = importlib.import_module("domain.messages")
+        fuzzing = importlib.import_module("tests.ingest.fuzzing")
+
+    def one(data: bytes) -> None:
+        retain = data[:1] == b"r"
+        sent = [messages.Message(topic, data[1:], fuzzing.NOW, retain) for topic in _TOPICS]
+        fuzzing.check(sent)
+
+    atheris.Setup(sys.argv, one)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one)
-    atheris.Fuzz()
+    main()

@@ -13,8 +13,10 @@ import pytest
 
 from domain.errors import DependencyError, UsageError
 from domain.messages import Message
+from ingest import service
 from ingest.broker import INGEST_USER, BrokerProcess, logins_for, start_broker
 from ingest.journal import JournalReader, JournalWriteError, JournalWriter
+from ingest.service import ServiceEvent, ServiceEventKind
 from ingest.session import Ingest, SessionSettings
 from tests.support import brokers
 from tests.support.brokers import connect, disconnect, eventually, publish
@@ -235,6 +237,48 @@ def test_what_came_while_ingest_was_away_is_delivered_later(bench: Bench) -> Non
         assert eventually(lambda: ingest.stats()["acknowledged"] >= 2_001)
         assert ingest.stats()["sessions_lost"] == 0
     assert [int(m.payload) for m in bench.journalled()] == list(range(2_001))
+
+
+def test_a_session_that_the_broker_forgot_is_said_in_the_journal(bench: Bench) -> None:
+    """Somebody with our login and id begins a clean session while we are away."""
+    with bench.ingesting() as ingest:
+        device = connect(bench.broker.url, "L1", bench.passwords["L1"])
+        assert publish(device, TOPIC, b"1")
+        assert eventually(lambda: ingest.stats()["acknowledged"] == 1)
+        disconnect(device)
+    password = bench.passwords[INGEST_USER]
+    thief = connect(bench.broker.url, INGEST_USER, password, client_id="ingest-secret")
+    disconnect(thief)
+    with bench.ingesting() as ingest:
+        assert eventually(lambda: ingest.stats()["journalled"] >= 1)
+    [event] = events(bench.journalled())
+    assert event.kind is ServiceEventKind.SESSION_LOST
+
+
+def test_what_mosquitto_had_to_drop_while_we_were_away_is_said_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    if reason := brokers.missing("mosquitto"):
+        pytest.skip(reason)
+    limited = brokers.running(tmp_path / "broker", "mosquitto", queued_bytes_max=10_000)
+    with limited as (broker, passwords):
+        bench = Bench(broker, passwords, tmp_path / "journal")
+        with bench.ingesting():
+            pass
+        device = connect(broker.url, "L1", passwords["L1"])
+        for _ in range(50):
+            assert publish(device, TOPIC, b"x" * 1_000)
+        disconnect(device)
+        with bench.ingesting():
+            assert eventually(lambda: bool(events(bench.journalled())), 30)
+        messages = bench.journalled()
+    arrived = sum(message.topic == TOPIC for message in messages)
+    assert {event.kind for event in events(messages)} == {ServiceEventKind.BROKER_DROPPED}
+    assert events(messages)[-1].count == 50 - arrived > 0
+
+
+def events(messages: Sequence[Message]) -> list[ServiceEvent]:
+    return [service.event_of(message) for message in messages if message.topic == service.TOPIC]
 
 
 def test_ticks_go_on_while_there_is_no_broker(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ingest.broker import (
     start_broker,
     usernames,
 )
+from ingest.broker_config import QUEUED_BYTES_MAX
 
 BROKERS = ("mosquitto", "nats")
 
@@ -46,11 +47,12 @@ def missing(kind: str) -> str:
 
 @contextlib.contextmanager
 def running(
-    directory: Path, kind: str, fleet: Fleet = FLEET
+    directory: Path, kind: str, fleet: Fleet = FLEET, *, queued_bytes_max: int = QUEUED_BYTES_MAX
 ) -> Iterator[tuple[BrokerProcess, dict[str, str]]]:
     """A broker of one kind with the logins of a fleet, and the passwords."""
     passwords = ensure_passwords(directory, usernames(fleet, FIRMS))
-    broker = start_broker(directory, logins_for(fleet, FIRMS, passwords), prefer=kind)
+    logins = logins_for(fleet, FIRMS, passwords)
+    broker = start_broker(directory, logins, prefer=kind, queued_bytes_max=queued_bytes_max)
     try:
         yield broker, passwords
     finally:
