@@ -689,7 +689,7 @@ class CraneOverload:
             known=True,
             standing=(False, False, exceeds),
             holds_s=(0, 0, self._hold_s(self.since, last > p.overload_ratio)),
-            over=ratio < p.over_ratio,
+            over=ratio < p.over_ratio and not last > p.overload_ratio,
             over_s=p.over_hold_s,
             since=self.since,
         )

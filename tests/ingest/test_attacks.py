@@ -182,7 +182,7 @@ def takes_over_the_session_of_ingest(scene: Scene) -> bool:
     victim.on_disconnect = lambda *_: lost.set()
     victim.reconnect_delay_set(10, 10)
     scene.login("L1", client_id=CLIENT_ID, clean_session=False)
-    return lost.wait(1)
+    return lost.wait(3)
 
 
 def empties_the_queue_of_ingest(scene: Scene) -> bool:
