@@ -173,7 +173,7 @@ class Pipeline:
             self._record_when_due()
             if redone:
                 # Who is killed again soon does not redo the same frames a second time.
-                self.save()
+                self.save(ledger=False)
         if self._loads_itself and self.loader.behind:
             self._load()
         return len(frames)
@@ -188,13 +188,13 @@ class Pipeline:
         if self._loads_itself:
             self._load()
 
-    def save(self) -> None:
-        """Flush, and save a snapshot when the pipeline has a place for them.
+    def save(self, *, ledger: bool = True) -> None:
+        """Flush, store the ledger, and save a snapshot when the pipeline has a place for them.
 
         A snapshot that cannot be written is told by `snapshot_error`: older ones serve as well.
         """
         self.flush()
-        if self._now_ns - self._ledger_at_ns >= LEDGER_INTERVAL_NS:
+        if ledger:
             self._write_ledger()
         self._saved_at_ns = self._now_ns
         if self._snapshots is None:
@@ -329,7 +329,7 @@ class Pipeline:
         ):
             self.flush()
         if self._now_ns - self._saved_at_ns >= self._snapshot_interval_ns:
-            self.save()
+            self.save(ledger=self._now_ns - self._ledger_at_ns >= LEDGER_INTERVAL_NS)
 
     def _commit(self) -> None:
         findings = [f for f in self._pending.findings if f.position > self._recorded]
