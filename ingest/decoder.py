@@ -304,16 +304,17 @@ class Decoder:
         """Take a batch of sampled items as columns; ``False`` when one is of no known member."""
         first, boots = arrived.arrival(0), self._boots.numbers
         parts = []
-        for type_ in set(map(type, items)):
+        for type_, arrivals in _by_type(items, first).items():
             kind = _ORDINARY_KINDS[type_]
-            places = [place for place, item in enumerate(items) if item.__class__ is type_]
-            chosen = items if len(places) == len(items) else [items[place] for place in places]
+            chosen = items
+            if len(arrivals) < len(items):
+                chosen = [items[arrival - first] for arrival in arrivals]
             ids = [item.id for item in chosen]
             slots = list(map(members.get(kind, _NOBODY).get, ids))
             numbers = [boots.get(item.boot) for item in chosen]
             if None in slots or None in numbers:
                 return False
-            parts.append((kind, chosen, ids, slots, numbers, [first + place for place in places]))
+            parts.append((kind, chosen, ids, slots, numbers, arrivals))
         for kind, chosen, ids, slots, numbers, arrivals in parts:
             candidates = work.candidates_of(kind)
             candidates.slots += slots  # type: ignore[arg-type]  # None was ruled out above
@@ -402,6 +403,16 @@ class Decoder:
 
     def _take_over(self, source: Source, memory: DeviceMemory) -> None:
         self._steady[source.kind].take_over(source.slot, memory, self._boots)
+
+
+def _by_type(items: list[Any], first: int) -> Mapping[type, Sequence[int]]:
+    """Arrivals of items that follow each other from ``first`` on, by type of item."""
+    if len(set(map(type, items))) == 1:
+        return {type(items[0]): range(first, first + len(items))}
+    arrivals: dict[type, list[int]] = {}
+    for arrival, type_ in enumerate(map(type, items), first):
+        arrivals.setdefault(type_, []).append(arrival)
+    return arrivals
 
 
 def _said(item: Any, kind: Kind) -> tuple[float, ...]:  # noqa: ANN401 - a made type

@@ -250,7 +250,11 @@ class Device:
     def _settle(self, now: int) -> None:
         """Late data is over: what still stands at its end is claimed as late."""
         self.late_at = None
-        self._elapse(self.newest or 0, now, late=True)
+        end = self.newest or 0
+        self._elapse(end, now, late=True)
+        standing = self.codes.claims(None, Row(event=end, received=now), self.get("service_mode"))
+        for kind, level, phase in standing:
+            self._find(kind, level, phase, end, now, late=True)
 
     def _direct(self, row: Row, key: str | None) -> None:
         for kind, level, phase in self.codes.claims(key, row, self.get("service_mode")):
