@@ -115,7 +115,7 @@ class JournalSettings(_Group):
     max_bytes: int = Field(
         20 * 1024**3,
         ge=64 * 1024**2,
-        description="Size [byte] above which old segments go earlier.",
+        description="Disk budget [byte]: above 60 % old segments go, at 70, 85 and 95 % marks act.",
     )
     segment_s: int = Field(3_600, ge=60, le=86_400, description="Length of one segment file [s].")
     give_up_to: int = Field(
