@@ -1,10 +1,7 @@
 """A private InfluxDB 1.x server for tests: Debian's influxd on free loopback ports."""
 
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,31 +10,7 @@ from uuid import uuid4
 
 import httpx2
 
-READY_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 20
-
-_CONFIG = """\
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc_port}"
-
-[meta]
-  dir = "{folder}/meta"
-
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-  query-log-enabled = false
-
-[http]
-  bind-address = "127.0.0.1:{http_port}"
-  log-enabled = false
-
-[monitor]
-  store-enabled = false
-
-[logging]
-  level = "warn"
-"""
+from runtime.selftest.influx import Influx, influxd_program
 
 
 class ServerMissingError(Exception):
@@ -76,55 +49,14 @@ def influx_server() -> Iterator[InfluxServer]:
     ServerMissingError
         If influxd is not on the path.
     """
-    program = shutil.which("influxd")
+    program = influxd_program()
     if program is None:
         raise ServerMissingError("influxd is missing: install Debian's package influxdb")
     folder = Path(tempfile.mkdtemp(prefix="equipwatch-influxdb-"))
-    http_port, rpc_port = _free_ports(2)
-    config = folder / "influxdb.conf"
-    config.write_text(_CONFIG.format(folder=folder, http_port=http_port, rpc_port=rpc_port))
+    influx = Influx(program=program, folder=folder)
     try:
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen([program, "-config", config], stdout=log, stderr=log)
-            try:
-                server = InfluxServer(url=f"http://127.0.0.1:{http_port}")
-                _wait_ready(server, process, folder / "log")
-                yield server
-            finally:
-                _stop(process)
+        influx.start()
+        yield InfluxServer(url=influx.url)
     finally:
+        influx.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-
-
-def _wait_ready(server: InfluxServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while True:
-        try:
-            httpx2.get(f"{server.url}/ping", timeout=5).raise_for_status()
-        except httpx2.HTTPError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                text = log.read_text(encoding="utf-8", errors="replace")
-                raise RuntimeError(f"influxd did not start:\n{text}") from error
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
