@@ -67,6 +67,17 @@ class Staged(Protocol):
     def incident(self) -> IncidentKind:
         """Kind of incident that it claims."""
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that it reads."""
+
+    @property
+    def every_row(self) -> bool:
+        """Whether a row that repeats what is known matters too, as a further sample of a gauge.
+
+        Else it sees only rows that change one of its channels, a code, or what is known at all.
+        """
+
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Read the ratings of a possibly larger fleet."""
 

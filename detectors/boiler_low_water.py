@@ -40,6 +40,8 @@ class BoilerLowWater:
     name = "boiler_low_water"
     kinds = (Kind.BOILER,)
     incident = IncidentKind.LOW_WATER_FIRING
+    channels = ("water_level_mm", "low_water", "flame_on", "burner_stage")
+    every_row = True
 
     def __init__(self, parameters: BoilerLowWaterParameters) -> None:
         self._p = parameters

@@ -94,6 +94,8 @@ class BoilerPressure:
     name = "boiler_pressure"
     kinds = (Kind.BOILER,)
     incident = IncidentKind.OVERPRESSURE
+    channels = ("steam_pressure_mpa", "flame_on", "burner_stage")
+    every_row = True
 
     def __init__(self, parameters: BoilerPressureParameters) -> None:
         self._p = parameters

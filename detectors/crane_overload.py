@@ -55,6 +55,8 @@ class CraneOverload:
     name = "crane_overload"
     kinds = (Kind.CRANE,)
     incident = IncidentKind.OVERLOAD
+    channels = ("hook_load_t", "radius_m")
+    every_row = True
 
     def __init__(self, parameters: CraneOverloadParameters) -> None:
         self._p = parameters

@@ -257,6 +257,18 @@ class Entrapment:
     """
 
     kinds = (Kind.LIFT,)
+    channels = (
+        "service_mode",
+        "car_status",
+        "speed_mps",
+        "door_zone",
+        "car_position",
+        "door_closed",
+        "passenger_present",
+        "load_kg",
+        "mains_power",
+    )
+    every_row = False
 
     def __init__(self, parameters: EntrapmentParameters, sight: _Sight, *, at_level: bool) -> None:
         self._p = parameters
