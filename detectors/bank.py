@@ -21,7 +21,7 @@ from domain.findings import Finding
 from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
 
-_SNAPSHOT_VERSION = 2
+_SNAPSHOT_VERSION = 3
 _HEADER = "header"
 
 
@@ -55,12 +55,13 @@ class Bank:
             engine.grow(fleet)
 
     def step(self, batch: ReadingBatch) -> list[Finding]:
-        """Take in a batch; return findings in order of their rows."""
+        """Take in a batch; return findings in order of their frames."""
         findings: list[Finding] = []
         engine = self._engines[batch.kind]
         for selected in _rounds(batch):
             self._pass(int(batch.received_at_ns[selected].max()))
             findings += engine.step(batch, selected)
+        findings.sort(key=lambda finding: finding.position)
         return findings
 
     def hear(self, first_ns: int, last_ns: int) -> None:
@@ -136,11 +137,11 @@ def _rounds(batch: ReadingBatch) -> Iterator[Ints]:
     first = np.ones(len(device), dtype=np.bool_)
     first[1:] = device[1:] != device[:-1]
     if first.all():
-        yield np.arange(len(device))
+        # In order of devices, so that state is read from one end to the other.
+        yield order
         return
     starts = np.flatnonzero(first)
     counts = np.diff(starts, append=len(device))
-    rank = np.empty(len(device), dtype=np.int64)
-    rank[order] = np.arange(len(device)) - np.repeat(starts, counts)
+    rank = np.arange(len(device)) - np.repeat(starts, counts)
     for k in range(int(rank.max(initial=-1)) + 1):
-        yield np.flatnonzero(rank == k)
+        yield order[rank == k]

@@ -12,6 +12,8 @@ from domain.equipment import Kind
 NAME = "clock"
 KINDS = tuple(Kind)
 
+_NONE: Ints = np.empty(0, dtype=np.int64)
+
 GOOD_ROWS = 3
 """Rows with a good clock in a row that end a claim (ours)."""
 
@@ -44,6 +46,8 @@ class Clocks:
         """Rows whose device's clock began to be wrong, and those where it came right."""
         left = self.good_rows[rows.device]
         wrong = rows.live & rows.clock_wrong
+        if not (wrong.any() or left.any()):
+            return _NONE, _NONE
         begins = np.flatnonzero(wrong & (left == 0))
         good = rows.live & ~rows.clock_wrong & (left > 0)
         ends = np.flatnonzero(good & (left == 1))

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import Context, Judgement, column, levels, same
+from detectors.crane_ratings import Ratings, observed, push, reported, settled
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
-from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -63,17 +63,15 @@ class CraneOverload:
         self.sample_t: Floats = np.empty((0, _SAMPLES))
         self.sample_ns: Ints = np.empty((0, _SAMPLES), dtype=np.int64)
         self.since_ns: Ints = np.empty(0, dtype=np.int64)
-        self._rated_t: Floats = np.empty(0)
-        self._charts: list[tuple[Floats, Floats] | None] = []
+        self._ratings = Ratings()
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Read rated loads and load charts."""
-        members = fleet.members(kind)
-        self._rated_t = fleet.rating(kind, "rated_load_t")
-        self._charts = [_chart(equipment.load_chart) for equipment in members]
-        self.sample_t = grown(self.sample_t, len(members), np.nan)
-        self.sample_ns = grown(self.sample_ns, len(members), 0)
-        self.since_ns = grown(self.since_ns, len(members), NEVER)
+        n = len(fleet.members(kind))
+        self._ratings.grow(fleet)
+        self.sample_t = grown(self.sample_t, n, np.nan)
+        self.sample_ns = grown(self.sample_ns, n, NEVER)
+        self.since_ns = grown(self.since_ns, n, NEVER)
 
     def arrays(self) -> tuple[str, ...]:
         """Samples of the median, and since when they exceed the limit."""
@@ -88,7 +86,8 @@ class CraneOverload:
         p, m = self._p, len(rows.device)
         self._remember(rows)
         load = self._load_t(rows.device)
-        capacity = self.capacity_t(rows.device, column(context, rows.device, "radius_m"))
+        radius = column(context, rows.device, "radius_m")
+        capacity = self._ratings.capacity_t(rows.device, radius)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = load / capacity
             last_ratio = self.sample_t[rows.device, -1] / capacity
@@ -114,16 +113,12 @@ class CraneOverload:
         del event_ns
         one = np.array([device], dtype=np.int32)
         radius = column(context, one, "radius_m")
-        load, capacity = self._load_t(one)[0], self.capacity_t(one, radius)[0]
+        load, capacity = self._load_t(one)[0], self._ratings.capacity_t(one, radius)[0]
         return (
-            Evidence(name="hook_load_t", value=float(load), unit="t"),
-            Evidence(name="capacity_t", value=float(capacity), unit="t"),
-            Evidence(name="load_ratio", value=float(load / capacity)),
-            Evidence(
-                name="radius_m",
-                value=None if np.isnan(radius[0]) else float(radius[0]),
-                unit="m",
-            ),
+            observed("hook_load_t", load, "t"),
+            observed("capacity_t", capacity, "t"),
+            observed("load_ratio", load / capacity),
+            observed("radius_m", radius[0], "m"),
         )
 
     def end_reason(self, device: int, context: Context) -> str:
@@ -131,35 +126,14 @@ class CraneOverload:
         del device, context
         return "load_normal"
 
-    def capacity_t(self, device: Devices, radius_m: Floats) -> Floats:
-        """Capacity [t] of cranes at their radius; the rated load without chart or radius."""
-        capacity = self._rated_t[device].copy()
-        # A crane with a chart interpolates in its own table; few rows of a round have one.
-        for row, slot in enumerate(device):
-            chart = self._charts[slot]
-            if chart is None:
-                continue
-            at_radius = float(np.interp(radius_m[row], *chart))
-            if not np.isnan(at_radius):
-                capacity[row] = at_radius
-            elif np.isnan(capacity[row]):
-                capacity[row] = chart[1].max()
-        return capacity
-
     def _remember(self, rows: Rows) -> None:
-        load = rows.reported[:, COLUMNS[Kind.CRANE]["hook_load_t"]]
+        load = reported(rows, "hook_load_t")
         fresh = ~np.isnan(load) & (rows.event_ns >= self.sample_ns[rows.device, -1])
-        device = rows.device[fresh]
-        self.sample_t[device, :-1] = self.sample_t[device, 1:]
-        self.sample_ns[device, :-1] = self.sample_ns[device, 1:]
-        self.sample_t[device, -1] = load[fresh]
-        self.sample_ns[device, -1] = rows.event_ns[fresh]
+        push(self.sample_t, rows.device[fresh], load[fresh])
+        push(self.sample_ns, rows.device[fresh], rows.event_ns[fresh])
 
     def _load_t(self, device: Devices) -> Floats:
-        """Median of the last three samples, or the last one while there are fewer."""
-        samples = self.sample_t[device]
-        middle = np.sort(samples, axis=1)[:, 1]
-        return np.where(np.isnan(samples).any(axis=1), samples[:, -1], middle)
+        return settled(self.sample_t[device])
 
     def _since(self, rows: Rows, capacity: Floats, stands: Bools) -> Ints:
         """Since when the limit has been exceeded, by its first sample."""
@@ -192,10 +166,3 @@ class CraneOverload:
         recent = np.where(first & middle & last, times[:, 0], times[:, 1])
         onset = np.where(middle & last, recent, times[:, 2])
         return np.where(last, onset, rows.event_ns)
-
-
-def _chart(points: tuple[tuple[float, float], ...]) -> tuple[Floats, Floats] | None:
-    if not points:
-        return None
-    radius_m, capacity_t = np.array(points, dtype=np.float64).T
-    return radius_m, capacity_t

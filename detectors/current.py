@@ -62,6 +62,12 @@ class Rows:
     clock_wrong: Bools
     live: Bools
 
+    def at(self, chosen: Ints) -> "Rows":
+        """Chosen rows, in rising order; the object itself when that is all of them."""
+        if len(chosen) == len(self.device):
+            return self
+        return Rows(**{name: getattr(self, name)[chosen] for name in self.__slots__})
+
 
 class Current:
     """Carried-forward values of n devices, c channels.
@@ -95,6 +101,8 @@ class Current:
         same of the message before: who sends a minute of samples at once says nothing in between.
     interval_ns, former_interval_ns
         int64[n], event time between the newest two rows, and between the two before.
+    judged_ns
+        int64[n], event time of the last row that every detector looked at.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -109,6 +117,7 @@ class Current:
         self.heard_ns: Ints = np.empty(0, dtype=np.int64)
         self.late_ns: Ints = np.empty(0, dtype=np.int64)
         self.first_ns: Ints = np.empty(0, dtype=np.int64)
+        self.judged_ns: Ints = np.empty(0, dtype=np.int64)
         self.span_ns: Ints = np.empty(0, dtype=np.int64)
         self.usual_span_ns: Ints = np.empty(0, dtype=np.int64)
         self.interval_ns: Ints = np.empty(0, dtype=np.int64)
@@ -138,6 +147,7 @@ class Current:
             "heard_ns",
             "late_ns",
             "first_ns",
+            "judged_ns",
         )
 
     def arrays(self) -> tuple[str, ...]:
@@ -199,53 +209,80 @@ class Current:
 
     def shift(self, device: Devices, by_ns: Ints) -> None:
         """Move event times of devices whose clock was judged anew."""
-        for name in ("reported_ns", "changed_ns", "last_event_ns", "first_ns"):
+        for name in ("reported_ns", "changed_ns", "last_event_ns", "first_ns", "judged_ns"):
             array = getattr(self, name)
             move = by_ns[:, None] if array.ndim > 1 else by_ns
             array[device] += np.where(array[device] != NEVER, move, 0)
 
-    def apply(self, rows: Rows, unknown: Bools) -> None:
-        """Take in what rows report: per channel the newest event time wins."""
-        self._report(rows, unknown)
-        device = rows.device
-        ahead = rows.event_ns >= self.last_event_ns[device]
-        self._measure(rows, ahead)
-        self.last_event_ns[device] = np.where(ahead, rows.event_ns, self.last_event_ns[device])
-        received = np.where(ahead, rows.received_ns, self.last_received_ns[device])
-        self.last_received_ns[device] = received
+    def apply(self, rows: Rows, unknown: Bools, watched: Bools) -> Bools:
+        """Take in what rows report: per channel the newest event time wins.
 
-    def _report(self, rows: Rows, unknown: Bools) -> None:
-        """Take in the cells that say something, which are few of all."""
-        row, channel = np.nonzero(~np.isnan(rows.reported) | unknown)
-        cell, event = (rows.device[row], channel), rows.event_ns[row]
-        newer = event >= self.reported_ns[cell]
-        if not newer.all():
-            row, event, cell = row[newer], event[newer], (cell[0][newer], channel[newer])
-        new, old = rows.reported[row, cell[1]], self.values[cell]
-        changed = (new != old) & ~(np.isnan(new) & np.isnan(old))
-        self.values[cell] = new
-        self.reported_ns[cell] = event
-        self.changed_ns[cell[0][changed], cell[1][changed]] = event[changed]
+        Parameters
+        ----------
+        unknown
+            bool[m, c], channels that are unknown from the row on.
+        watched
+            bool[c], channels whose change is wanted.
 
-    def _measure(self, rows: Rows, ahead: Bools) -> None:
+        Returns
+        -------
+        ndarray
+            bool[m], rows that change a watched channel.
+        """
+        changed = self._report(rows, unknown, watched)
+        ahead = rows.event_ns >= self.last_event_ns[rows.device]
+        device, event_ns, received_ns = chosen(ahead, rows.device, rows.event_ns, rows.received_ns)
+        self._measure(device, event_ns, received_ns)
+        self.last_event_ns[device] = event_ns
+        self.last_received_ns[device] = received_ns
+        return changed
+
+    def _report(self, rows: Rows, unknown: Bools, watched: Bools) -> Bools:
+        """Take in reported cells, channel by channel: few of all are reported at once."""
+        said = ~np.isnan(rows.reported)
+        if unknown.any():
+            said |= unknown
+        changes = np.zeros(len(rows.device), dtype=np.bool_)
+        for channel in np.flatnonzero(said.any(axis=0)).tolist():
+            values, reported_ns = self.values[:, channel], self.reported_ns[:, channel]
+            newer = said[:, channel] & (rows.event_ns >= reported_ns[rows.device])
+            device, event_ns, new = chosen(
+                newer, rows.device, rows.event_ns, rows.reported[:, channel]
+            )
+            old = values[device]
+            changed = (new != old) & ~(np.isnan(new) & np.isnan(old))
+            reported_ns[device] = event_ns
+            if changed.any():
+                values[device] = new
+                self.changed_ns[device[changed], channel] = event_ns[changed]
+                if watched[channel]:
+                    changes[newer] |= changed
+        return changes
+
+    def _measure(self, device: Devices, event_ns: Ints, received_ns: Ints) -> None:
         """Keep the time that messages cover, and the time between rows."""
-        device, event = rows.device, rows.event_ns
-        same = rows.received_ns == self.last_received_ns[device]
-        begins = ahead & ~same
-        self.usual_span_ns[device] = np.where(
-            begins, self.span_ns[device], self.usual_span_ns[device]
-        )
-        self.first_ns[device] = np.where(begins, event, self.first_ns[device])
-        span = np.where(ahead, event - self.first_ns[device], self.span_ns[device])
-        self.span_ns[device] = np.minimum(span, SPAN_MAX_NS)
-        step = event - self.last_event_ns[device]
-        follows = ahead & (step > 0) & (self.last_event_ns[device] != NEVER)
-        former, interval = self.former_interval_ns[device], self.interval_ns[device]
-        self.former_interval_ns[device] = np.where(follows, interval, former)
-        self.interval_ns[device] = np.where(follows, step, interval)
+        begins = received_ns != self.last_received_ns[device]
+        begun, first_ns = chosen(begins, device, event_ns)
+        self.usual_span_ns[begun] = self.span_ns[begun]
+        self.first_ns[begun] = first_ns
+        self.span_ns[device] = np.minimum(event_ns - self.first_ns[device], SPAN_MAX_NS)
+        last_ns = self.last_event_ns[device]
+        step_ns = event_ns - last_ns
+        follows = (step_ns > 0) & (last_ns != NEVER)
+        device, step_ns = chosen(follows, device, step_ns)
+        self.former_interval_ns[device] = self.interval_ns[device]
+        self.interval_ns[device] = step_ns
 
 
 _DURATIONS = ("span_ns", "usual_span_ns", "interval_ns", "former_interval_ns")
+
+
+def chosen(which: Bools, *columns: Array) -> list[Array]:
+    """Columns where ``which`` holds; the columns themselves when it holds everywhere."""
+    if which.all():
+        return list(columns)
+    rows = np.flatnonzero(which)
+    return [cast("Array", column[rows]) for column in columns]
 
 
 def grown(array: Array, n: int, fill: float) -> Array:

@@ -1,6 +1,6 @@
 """Everything that the bank keeps for one kind: shared state, detectors, timers, and due times."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,9 +11,9 @@ from detectors import catalog, claims, clock, silence
 from detectors.base import Context, Staged
 from detectors.codes import ActiveCodes, CodesParameters, table_index
 from detectors.current import NEVER, Bools, Current, Devices, Ints, Rows, grown
-from detectors.lift_history import LiftHistory
+from detectors.lift_history import WATCHED, LiftHistory, contradicted
 from detectors.stages import FAR, LEVELS, Stages
-from domain.channels import CHANNELS
+from domain.channels import CHANNELS, COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence, Finding, Phase
 from domain.incidents import IncidentKind
@@ -25,6 +25,10 @@ LATE_SETTLE_NS = seconds(5)
 
 HOLE_NS = seconds(60)
 """A live row this far ahead of late ones leaves a hole in what is known (ours)."""
+
+LOOK_NS = seconds(10)
+"""A device that only repeats itself is judged anew this often (ours): what depends on time alone,
+such as how long ago an alarm was, is at most so old. Hold timers do not wait for it."""
 
 # Plain integers: an array meets an enum member by a slow path.
 _CLOCK_STEP, _RETAINED, _LATE = (
@@ -77,6 +81,8 @@ class KindEngine:
             for detector in make(catalog.parameters_of(name, overrides))
             if kind in detector.kinds
         ]
+        self._watched = self._watched_channels()
+        self._judges_all = any(detector.every_row for detector, _ in self._staged)
         self._due: Ints = np.empty(0, dtype=np.int64)
         self._timer_due: Ints = np.empty(0, dtype=np.int64)
         self._vocabulary: tuple[str, ...] = ()
@@ -127,24 +133,32 @@ class KindEngine:
 
     def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
         """Take in one round."""
-        quality = batch.quality[selected]
-        superseded = self._superseded(batch.device[selected], batch.event_time_ns[selected])
-        old = ((quality & _RETAINED) != 0) | (((quality & _LATE) != 0) & superseded)
-        findings = self._old(batch, selected[old])
-        usable = selected[~old]
+        usable, old = self._by_age(batch, selected)
+        findings = self._old(batch, old)
         if not len(usable):
             return findings
+        was_known = self._current.known[batch.device[usable]]
         self._remember(batch, usable)
         rows = self._rows(batch, usable)
         findings += self._before(batch, usable, rows)
-        self._apply(batch, usable, rows)
-        findings += self._elapse(_at(rows, self._timers_due(rows)))
+        judged = self._apply(batch, usable, rows, was_known)
+        findings += self._elapse(_at(judged, self._timers_due(judged)))
         findings += self._direct(rows)
         self._refresh_due(rows.device)
         return findings
 
+    def _by_age(self, batch: ReadingBatch, selected: Ints) -> tuple[Ints, Ints]:
+        """Rows to judge, and those that are history: retained, or late and overtaken."""
+        quality = batch.quality[selected]
+        if not (quality & (_RETAINED | _LATE)).any():
+            return selected, selected[:0]
+        superseded = self._superseded(batch.device[selected], batch.event_time_ns[selected])
+        old = ((quality & _RETAINED) != 0) | (((quality & _LATE) != 0) & superseded)
+        return selected[~old], selected[old]
+
     def _remember(self, batch: ReadingBatch, usable: Ints) -> None:
         """Bring back values of devices that were unknown only because we did not hear them."""
+        usable = usable[~self._current.known[batch.device[usable]]]
         quality, device = batch.quality[usable], batch.device[usable]
         late = (quality & _LATE) != 0
         self._current.recall(device[late], batch.event_time_ns[usable][late])
@@ -153,10 +167,10 @@ class KindEngine:
 
     def _forget_story(self, rows: Rows) -> None:
         """A live row that overtakes a buffer leaves a hole: who was inside may have left in it."""
-        device = rows.device
-        draining = ~rows.late & (self._current.late_ns[device] != NEVER)
-        hole = rows.event_ns - self._current.last_event_ns[device] > HOLE_NS
-        self._history.forget(device[draining & hole])
+        row = np.flatnonzero(~rows.late & (self._current.late_ns[rows.device] != NEVER))
+        device = rows.device[row]
+        hole = rows.event_ns[row] - self._current.last_event_ns[device] > HOLE_NS
+        self._history.forget(device[hole])
 
     def _superseded(self, device: Devices, event_ns: Ints) -> Bools:
         """Rows older than what their device has said since."""
@@ -180,9 +194,9 @@ class KindEngine:
 
         While late data is coming in nothing fires: its end is judged when it has gone quiet.
         """
-        settled = self._current.late_ns[rows.device] == NEVER
-        due = self._timer_due[rows.device] <= rows.event_ns
-        return np.flatnonzero(~rows.late & settled & due)
+        due = np.flatnonzero(~rows.late & (self._timer_due[rows.device] <= rows.event_ns))
+        settled: Bools = self._current.late_ns[rows.device[due]] == NEVER
+        return due[settled]
 
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass for the devices that are due."""
@@ -201,29 +215,65 @@ class KindEngine:
             self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
         return self._elapse(_at(rows, self._timers_due(rows)))
 
-    def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> None:
+    def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows, was_known: Bools) -> Rows:
+        """Take rows in and judge; return those that were judged."""
         current, device = self._current, rows.device
-        offline = batch.online[usable] == 0
-        current.forget(device[offline])
-        heard = ~offline
-        current.known[device[heard]] = True
-        current.heard_ns[device[heard]] = rows.received_ns[heard]
+        online = batch.online[usable] != 0
+        if not online.all():
+            current.forget(device[~online])
+        current.known[device[online]] = True
+        current.heard_ns[device[online]] = rows.received_ns[online]
         current.late_ns[device[rows.late]] = rows.received_ns[rows.late]
         if self._kind is Kind.LIFT:
             self._forget_story(rows)
-        current.apply(rows, batch.unknown[usable])
+        changed = current.apply(rows, batch.unknown[usable], self._watched)
         self._codes.observe(rows)
         if self._kind is Kind.LIFT:
-            self._history.observe(rows, current)
-        self._judge(rows)
-        self._refresh_timers(device)
+            self._history.sample(rows, current)
+        plain = was_known & rows.live & (batch.quality[usable] == 0) & ~changed
+        telling = rows.at(self._telling(rows, plain))
+        if self._kind is Kind.LIFT:
+            self._history.observe(telling, current)
+        self._judge(rows, telling)
+        judged = rows if self._judges_all else telling
+        self._refresh_timers(judged.device)
+        return judged
 
-    def _judge(self, rows: Rows) -> None:
+    def _telling(self, rows: Rows, plain: Bools) -> Ints:
+        """Rows that do more than repeat what their device said a moment ago.
+
+        Parameters
+        ----------
+        plain
+            bool[m], nothing watched changed, and nothing is odd about the row.
+        """
+        current, device = self._current, rows.device
+        silent = plain & (rows.code < 0) & (current.late_ns[device] == NEVER)
+        silent &= ~self._codes.standing[device]
+        silent &= rows.event_ns - current.judged_ns[device] < LOOK_NS
+        if self._kind is Kind.LIFT:
+            silent &= ~contradicted(current, device)
+        telling = np.flatnonzero(~silent)
+        current.judged_ns[device[telling]] = rows.event_ns[telling]
+        return telling
+
+    def _watched_channels(self) -> Bools:
+        """Channels whose change some detector wants to see that does not look at every row."""
+        watched = np.zeros(len(CHANNELS[self._kind]), dtype=np.bool_)
+        shared = WATCHED if self._kind is Kind.LIFT else ()
+        for name in shared + sum((d.channels for d, _ in self._staged if not d.every_row), ()):
+            watched[COLUMNS[self._kind][name]] = True
+        return watched
+
+    def _judge(self, rows: Rows, telling: Rows) -> None:
         for detector, stages in self._staged:
-            judged = detector.judge(rows, self._context)
+            seen = rows if detector.every_row else telling
+            if not len(seen.device):
+                continue
+            judged = detector.judge(seen, self._context)
             stages.update(
-                rows.device,
-                rows.event_ns,
+                seen.device,
+                seen.event_ns,
                 standing=judged.standing,
                 hold_ns=judged.hold_ns,
                 over=judged.over,
@@ -307,7 +357,7 @@ class KindEngine:
             current.forget(stale)
             if self._kind is Kind.LIFT:
                 self._history.observe(rows, current)
-            self._judge(rows)
+            self._judge(rows, rows)
             self._refresh_timers(stale)
         return [self._silent(int(device[i]), now_ns, position) for i in silent]
 
@@ -427,17 +477,30 @@ class KindEngine:
 
     def _refresh_due(self, device: Devices) -> None:
         current = self._current
-        due = self._timer_due[device]
-        lag = current.lag_ns(device)
-        due = np.where(due == FAR, FAR, due + np.where(due == FAR, 0, lag))
-        late_ns = current.late_ns[device]
-        due = np.where(late_ns == NEVER, due, late_ns + LATE_SETTLE_NS)
         waits = (current.heard_ns[device] != NEVER) & (
             current.known[device] | ~self._silence.claimed[device]
         )
-        stale = np.where(waits, current.stale_at_ns(device), FAR)
-        self._due[device] = np.minimum(due, stale)
+        due = np.where(waits, current.stale_at_ns(device), FAR)
+        self._hasten(due, device, self._timer_due[device] != FAR, self._timer_at_ns)
+        self._hasten(due, device, current.late_ns[device] != NEVER, self._settles_ns)
+        self._due[device] = due
         self.due_ns = int(self._due.min(initial=FAR))
+
+    def _hasten(
+        self, due: Ints, device: Devices, which: Bools, at_ns: Callable[[Devices], Ints]
+    ) -> None:
+        """Bring due times forward for the few devices that wait for more than silence."""
+        row = np.flatnonzero(which)
+        due[row] = np.minimum(due[row], at_ns(device[row]))
+
+    def _timer_at_ns(self, device: Devices) -> Ints:
+        """Received time of the next timer; late data puts it off."""
+        settled = self._current.late_ns[device] == NEVER
+        at_ns: Ints = self._timer_due[device] + self._current.lag_ns(device)
+        return np.where(settled, at_ns, FAR)
+
+    def _settles_ns(self, device: Devices) -> Ints:
+        return self._current.late_ns[device] + LATE_SETTLE_NS
 
     def _tick_at(self, device: Devices, now_ns: int, position: int) -> _At:
         m = len(device)

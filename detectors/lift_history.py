@@ -43,6 +43,16 @@ STUCK_S = 1_800.0
 door does afterwards; a rush hour does not keep a car occupied for that long (ours)."""
 
 _LIFT = COLUMNS[Kind.LIFT]
+WATCHED = (
+    "car_status",
+    "speed_mps",
+    "door_zone",
+    "door_closed",
+    "passenger_present",
+    "mains_power",
+)
+"""Channels that the history follows."""
+
 _STATUS = [_LIFT[name] for name in ("car_status", "door_zone", "door_closed", "passenger_present")]
 
 
@@ -142,7 +152,7 @@ class LiftHistory:
         self.express_ns = (express_s * seconds(1)).astype(np.int64)
 
     def observe(self, rows: Rows, current: Current) -> None:
-        """Take in a round after ``current`` did."""
+        """Take in rows that may tell something new, after ``current`` took in their round."""
         device, now = rows.device, current.values[rows.device]
         door, presence = now[:, _LIFT["door_closed"]], now[:, _LIFT["passenger_present"]]
         door_was = rows.before[:, _LIFT["door_closed"]]
@@ -165,14 +175,14 @@ class LiftHistory:
         unchanged = event - self.presence_rose_ns[device] >= seconds(STUCK_S)
         self.stuck[device] = (quiet >= STUCK_CYCLES) & unchanged
         self._motion(rows, current)
-        self._sample(rows, now)
 
     def sampled_ns(self, device: Devices) -> Ints:
         """Time between full status rows of devices, 0 for those that tell of changes."""
         return np.minimum(self.interval_ns[device], self.former_interval_ns[device])
 
-    def _sample(self, rows: Rows, now: Floats) -> None:
+    def sample(self, rows: Rows, current: Current) -> None:
         """Measure how often a terminal samples; one lost message does not matter."""
+        now = current.values[rows.device]
         said = ~np.isnan(rows.reported[:, _STATUS])
         # Rows of one instant come from a clock that is wrong, or too coarse: they count as close.
         status = said.any(axis=1) & (rows.event_ns >= self.status_ns[rows.device])
@@ -248,6 +258,14 @@ class LiftHistory:
             since = getattr(self, name)
             begun = np.where(since[device] == NEVER, event, since[device])
             since[device] = np.where(holds, begun, NEVER)
+
+
+def contradicted(current: Current, device: Devices) -> Bools:
+    """Whether car status and speed say different things: there the newer report counts."""
+    status = current.values[device, _LIFT["car_status"]]
+    speed = np.abs(current.values[device, _LIFT["speed_mps"]])
+    both = ~np.isnan(status) & ~np.isnan(speed)
+    return np.asarray(both & ((status == 0) != (speed < STANDSTILL_MPS)))
 
 
 def motion(current: Current, device: Devices) -> tuple[Bools, Bools]:

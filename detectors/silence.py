@@ -41,7 +41,7 @@ class Silence:
     def heard(self, device: Devices) -> Devices:
         """Indices into ``device`` of those whose claimed silence is over."""
         back = np.flatnonzero(self.claimed[device]).astype(np.int32)
-        self.claimed[device] = False
+        self.claimed[device[back]] = False
         return back
 
     def fall_silent(self, device: Devices, current: Current, now_ns: int) -> Devices:

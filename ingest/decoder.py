@@ -23,7 +23,7 @@ from ingest.clocks import OwnGap
 from ingest.general import General
 from ingest.items import DeviceMemory, Source, iso_time
 from ingest.service import ServiceEventKind, ServiceNotice
-from ingest.steady import PLACE_BITS, Boots, Candidate, Steady
+from ingest.steady import PLACE_BITS, Boots, Candidate, Steady, packed
 from ingest.wire.typed import GATEWAY_ITEMS, ORDINARY_ITEMS, Readers
 from ingest.work import Arrived, DecodeCounts, DecodeLimits, Work
 
@@ -256,7 +256,6 @@ class Decoder:
         candidates = work.candidates_of(route.kind)
         for item, head in zip(items, heads, strict=True):
             candidates.add(head, _said(item, route.kind))
-        work.pending.add(route.equipment_id)
         work.counts.items += len(heads)
 
     def _heads(
@@ -302,29 +301,28 @@ class Decoder:
         self, items: list[Any], members: _Members, arrived: Arrived, work: Work
     ) -> bool:
         """Take a batch of sampled items as columns; ``False`` when one is of no known member."""
-        first, boots = arrived.arrival(0), self._boots.numbers
+        first, number_of = arrived.arrival(0), self._boots.numbers.get
         parts = []
         for type_, arrivals in _by_type(items, first).items():
             kind = _ORDINARY_KINDS[type_]
             chosen = items
             if len(arrivals) < len(items):
                 chosen = [items[arrival - first] for arrival in arrivals]
-            ids = [item.id for item in chosen]
+            ids, streams, ts_ms, seqs, boots, said = zip(*map(_values_of, chosen), strict=True)
             slots = list(map(members.get(kind, _NOBODY).get, ids))
-            numbers = [boots.get(item.boot) for item in chosen]
+            numbers = list(map(number_of, boots))
             if None in slots or None in numbers:
                 return False
-            parts.append((kind, chosen, ids, slots, numbers, arrivals))
-        for kind, chosen, ids, slots, numbers, arrivals in parts:
+            parts.append((kind, ids, slots, numbers, arrivals, streams, ts_ms, seqs, said))
+        for kind, ids, slots, numbers, arrivals, streams, ts_ms, seqs, said in parts:
             candidates = work.candidates_of(kind)
             candidates.slots += slots  # type: ignore[arg-type]  # None was ruled out above
             candidates.boots += numbers  # type: ignore[arg-type]  # as above
             candidates.arrivals += arrivals
-            candidates.ts_ns += [item.ts * _NS_PER_MS for item in chosen]
-            candidates.seqs += [item.seq for item in chosen]
-            candidates.streams += [_STREAM_NUMBERS[item.stream] for item in chosen]
-            candidates.values += [_values_of(item.v) for item in chosen]
-            work.pending.update(ids)
+            candidates.ts_ns += [ms * _NS_PER_MS for ms in ts_ms]
+            candidates.seqs += seqs
+            candidates.streams += map(_STREAM_NUMBERS.__getitem__, streams)
+            candidates.values += packed(map(_values_of, said), len(ids) * len(CHANNELS[kind]))
         work.counts.items += len(items)
         return True
 
@@ -347,7 +345,6 @@ class Decoder:
             if head is not None and item.id not in odd:
                 kind = _KIND_OF[item.__class__]
                 work.candidates_of(kind).add(head, _said(item, kind))
-                work.pending.add(item.id)
         work.counts.items += len(items)
         if odd:
             places = [place for place, item in enumerate(items) if item.id in odd]
@@ -355,10 +352,9 @@ class Decoder:
 
     def _settle(self, work: Work) -> None:
         """Apply the candidates gathered so far; those that are not steady go the general path."""
-        if not work.pending:
+        if not work.candidates:
             return
         candidates, work.candidates = work.candidates, {}
-        work.pending = set()
         received_ns = np.array(work.received, dtype=np.int64)
         others: dict[int, list[int]] = {}
         for kind, gathered in candidates.items():
@@ -397,7 +393,8 @@ class Decoder:
 
     def _release(self, source: Source, memory: DeviceMemory, work: Work) -> None:
         """Before the general path looks at an item: earlier ones of its device come first."""
-        if source.equipment.id in work.pending:
+        candidates = work.candidates.get(source.kind)
+        if candidates is not None and candidates.hold(source.slot):
             self._settle(work)
         self._steady[source.kind].release(source.slot, memory)
 

@@ -10,7 +10,8 @@ While a device is steady these arrays hold the newest part of its `DeviceMemory`
 writes it back before the general path uses it.
 """
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -72,7 +73,13 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class Candidates:
-    """Columns of items of one kind that may prove steady, in order of arrival."""
+    """Columns of items of one kind that may prove steady, in order of arrival.
+
+    Parameters
+    ----------
+    values
+        Readings as `packed` makes them.
+    """
 
     slots: list[int] = field(default_factory=list)
     ts_ns: list[int] = field(default_factory=list)
@@ -80,7 +87,15 @@ class Candidates:
     boots: list[int] = field(default_factory=list)
     streams: list[int] = field(default_factory=list)
     arrivals: list[int] = field(default_factory=list)
-    values: list[tuple[float, ...]] = field(default_factory=list)
+    values: bytearray = field(default_factory=bytearray)
+    _held: set[int] = field(default_factory=set)
+    _looked_at: int = 0
+
+    def hold(self, slot: int) -> bool:
+        """Whether an item of a device is among them."""
+        self._held.update(self.slots[self._looked_at :])
+        self._looked_at = len(self.slots)
+        return slot in self._held
 
     def add(self, head: Candidate, values: tuple[float, ...]) -> None:
         """Add one item."""
@@ -90,7 +105,7 @@ class Candidates:
         self.boots.append(head.boot)
         self.streams.append(head.stream)
         self.arrivals.append(head.arrival)
-        self.values.append(values)
+        self.values += packed((values,), len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +256,7 @@ class Steady:
             Indices of the others, which changed nothing.
         """
         n = len(candidates.slots)
-        cells = chain.from_iterable(candidates.values)
-        values = np.fromiter(cells, np.float64, n * self._channels).reshape(n, self._channels)
+        values = np.frombuffer(candidates.values).reshape(n, self._channels)
         ts_ns, arrival = _ints(candidates.ts_ns), _ints(candidates.arrivals)
         items = _Items(
             slot=_ints(candidates.slots),
@@ -323,6 +337,12 @@ class Steady:
         slot, row = slot[ordered], row[ordered]
         self._newest_seq[slot] = items.seq[row]
         self._newest_ts_ns[slot] = items.ts_ns[row]
+
+
+def packed(rows: Iterable[tuple[float, ...]], cells: int) -> bytes:
+    """Rows of readings with so many cells in all, as the bytes of a float64 array."""
+    # Half the time that NumPy takes to look at each object.
+    return struct.pack(f"{cells}d", *chain.from_iterable(rows))
 
 
 def _ints(column: list[int]) -> Ints:

@@ -102,7 +102,7 @@ class Work:
     usable
         Whether anything in the message was of use.
     candidates
-        Items that may prove steady, not applied yet; ``pending`` are their devices.
+        Items that may prove steady, not applied yet.
     """
 
     builders: dict[Kind, RowBuilder] = field(default_factory=dict)
@@ -114,7 +114,6 @@ class Work:
     received: list[int] = field(default_factory=list)
     usable: list[bool] = field(default_factory=list)
     candidates: dict[Kind, Candidates] = field(default_factory=dict)
-    pending: set[str] = field(default_factory=set)
 
     def message(self, message: Message, position: int, index: int) -> Arrived:
         """Take a message in."""

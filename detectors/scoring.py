@@ -1,0 +1,440 @@
+"""Detectors held against what really happened: recall, precision, delay, false alarms. Pure.
+
+Matching, per device and case (`domain.incidents.case_of`):
+
+- An alarm belongs to a *fact* when the condition that it claims overlaps the fact: its onset is not
+  later than `LATE_NS` after the fact's end, and it was raised not earlier than `EARLY_NS` before
+  the fact began.
+- A fact of the alarm's case is its *cause*: the fact is detected. Of several the one that began
+  last before the alarm was raised.
+- Else a fact of the device that names the alarm's case among ``may_raise`` *explains* it.
+- Else the alarm is *false*. A nuisance that lasted meanwhile is named as its occasion.
+
+A fact counts as a truth when it is a danger and its evidence was sent `DECISION_NS` or more before
+the end: no rule has had the time to judge what came later. Other dangers are listed apart. Point
+adjustment does not exist here: an alarm is one event, and so is a truth.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.incidents import IncidentKind, Level, case_of
+from domain.instants import NS_PER_S, seconds
+
+DECISION_NS = seconds(60)
+"""Evidence sent later than this before the end is not counted."""
+
+EARLY_NS = seconds(60)
+"""An alarm this much before a fact may still be its own: simulated dangers have a run-up."""
+
+LATE_NS = seconds(60)
+"""A claim whose onset lies this much after the fact may still be its own: sensors hold off."""
+
+YEAR_S = 365.25 * 86_400.0
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that really happened to a device.
+
+    Parameters
+    ----------
+    kind
+        Incident kind of a danger; ``None`` for a nuisance.
+    cause
+        Name of what was injected.
+    from_ns, to_ns
+        When it physically began and ended; ``None`` = it never began, or stood at the end.
+    evidence_from_ns
+        When the device first sent data in which it shows; ``None`` = never.
+    may_raise
+        Further incident kinds that are true meanwhile.
+    density
+        How many times more often than in nature this is injected.
+    """
+
+    kind: IncidentKind | None
+    equipment_id: str
+    cause: str
+    from_ns: int | None
+    to_ns: int | None
+    evidence_from_ns: int | None = None
+    may_raise: frozenset[IncidentKind] = frozenset()
+    density: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One incident of one case, as the detectors under test alone would have opened it.
+
+    Parameters
+    ----------
+    onset_ns
+        Event time since when the condition is claimed to stand.
+    levels
+        Levels reached and when, rising; the first is what raised the alarm.
+    end_ns
+        When it was over; ``None`` while it stands.
+    """
+
+    equipment_id: str
+    kind: IncidentKind
+    onset_ns: int
+    levels: tuple[tuple[Level, int], ...]
+    end_ns: int | None = None
+
+    @property
+    def case(self) -> str:
+        """Case of the incident."""
+        return case_of(self.kind)
+
+    @property
+    def raised_ns(self) -> int:
+        """When it was raised."""
+        return self.levels[0][1]
+
+    def reached_ns(self, level: Level) -> int | None:
+        """When a level or a higher one was reached first, ``None`` when it never was."""
+        return next((at_ns for got, at_ns in self.levels if got.rank >= level.rank), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An alarm and the fact that it is, or that explains it, or that fooled the detector.
+
+    Parameters
+    ----------
+    cause, explanation, occasion
+        At most one of them is set; neither of the first two = the alarm is false.
+    """
+
+    alarm: Alarm
+    cause: Fact | None = None
+    explanation: Fact | None = None
+    occasion: Fact | None = None
+
+    @property
+    def false(self) -> bool:
+        """Whether nothing true is behind the alarm."""
+        return self.cause is None and self.explanation is None
+
+
+class Facts:
+    """Facts of a run, by device.
+
+    Parameters
+    ----------
+    ended_ns
+        When the run ended.
+    """
+
+    def __init__(self, facts: Iterable[Fact], *, ended_ns: int) -> None:
+        self.all = tuple(facts)
+        self.ended_ns = ended_ns
+        self._by_device: dict[str, list[Fact]] = {}
+        for fact in self.all:
+            self._by_device.setdefault(fact.equipment_id, []).append(fact)
+
+    def expected(self, cases: frozenset[str]) -> list[Fact]:
+        """Truths of some cases: dangers whose evidence was sent in time."""
+        return [fact for fact in self._dangers(cases) if self._told(fact)]
+
+    def untold(self, cases: frozenset[str]) -> list[Fact]:
+        """Dangers of some cases whose evidence was never sent, or too late to be judged."""
+        return [fact for fact in self._dangers(cases) if not self._told(fact)]
+
+    def _dangers(self, cases: frozenset[str]) -> list[Fact]:
+        return [f for f in self.all if f.kind is not None and case_of(f.kind) in cases]
+
+    def _told(self, fact: Fact) -> bool:
+        sent_ns = fact.evidence_from_ns
+        return sent_ns is not None and sent_ns <= self.ended_ns - DECISION_NS
+
+    def match(self, alarm: Alarm) -> Match:
+        """Say what is behind an alarm."""
+        near = [f for f in self._by_device.get(alarm.equipment_id, ()) if _overlaps(alarm, f)]
+        causes = [f for f in near if f.kind is not None and case_of(f.kind) == alarm.case]
+        if causes:
+            return Match(alarm=alarm, cause=_latest(causes, alarm.raised_ns))
+        explaining = [f for f in near if alarm.case in {case_of(kind) for kind in f.may_raise}]
+        if explaining:
+            return Match(alarm=alarm, explanation=_latest(explaining, alarm.raised_ns))
+        fooling = [f for f in near if f.kind is None]
+        return Match(alarm=alarm, occasion=_latest(fooling, alarm.raised_ns) if fooling else None)
+
+
+def _overlaps(alarm: Alarm, fact: Fact) -> bool:
+    if fact.from_ns is None:
+        return False
+    begun = alarm.raised_ns >= fact.from_ns - EARLY_NS
+    return begun and (fact.to_ns is None or alarm.onset_ns <= fact.to_ns + LATE_NS)
+
+
+def _latest(facts: Sequence[Fact], at_ns: int) -> Fact:
+    """Newest fact that had begun at an instant, else the first to begin."""
+    begun = [fact for fact in facts if _began_ns(fact) <= at_ns]
+    return max(begun, key=_began_ns) if begun else min(facts, key=_began_ns)
+
+
+def _began_ns(fact: Fact) -> int:
+    return 0 if fact.from_ns is None else fact.from_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How one detector did, at one level and above.
+
+    Parameters
+    ----------
+    truth, detected
+        Truths whose evidence was sent, and those of them with an alarm.
+    untold
+        Dangers without evidence, or with too late a one: in no other figure.
+    alarms
+        All alarms: first and repeated ones of truths, explained and false ones.
+    false
+        Alarms with nothing true behind them.
+    repeated
+        Further alarms of a truth that has one already.
+    explained
+        Alarms of something that a fact names as true besides.
+    delays_s
+        Per detected truth, from its physical beginning to the alarm.
+    false_devices
+        Devices with a false alarm: far fewer than alarms = they come in clumps.
+    device_years
+        Time watched over all devices that the detector judges.
+    occasions
+        False alarms by what went on meanwhile, ``normal`` = nothing.
+    natural_false
+        False alarms, each divided by the density of what went on meanwhile.
+    natural_squares
+        Sum of the squares of these weights.
+    """
+
+    truth: int
+    detected: int
+    untold: int
+    alarms: int
+    false: int
+    repeated: int
+    explained: int
+    delays_s: tuple[float, ...]
+    false_devices: int
+    device_years: float
+    occasions: Mapping[str, int]
+    natural_false: float
+    natural_squares: float
+
+    @property
+    def recall(self) -> float | None:
+        """Detected share of truths; ``None`` without truths."""
+        return self.detected / self.truth if self.truth else None
+
+    @property
+    def precision(self) -> float | None:
+        """Detected truths of these and false alarms; ``None`` without either."""
+        claimed = self.detected + self.false
+        return self.detected / claimed if claimed else None
+
+    @property
+    def false_per_device_year(self) -> float | None:
+        """False alarms a device-year as simulated."""
+        return self.false / self.device_years if self.device_years else None
+
+    @property
+    def false_interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the rate."""
+        if not self.device_years:
+            return None
+        low, high = poisson_interval(self.false)
+        return low / self.device_years, high / self.device_years
+
+    @property
+    def natural_rate(self) -> float | None:
+        """False alarms a device-year at natural frequency of nuisances."""
+        return self.natural_false / self.device_years if self.device_years else None
+
+    @property
+    def natural_interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the natural rate."""
+        if not self.device_years:
+            return None
+        low, high = weighted_interval(self.natural_false, self.natural_squares)
+        return low / self.device_years, high / self.device_years
+
+    def delay_s(self, share: float) -> float | None:
+        """Quantile of the delays; ``None`` without a detected truth."""
+        return float(np.quantile(self.delays_s, share)) if self.delays_s else None
+
+
+def score(
+    facts: Facts,
+    matches: Sequence[Match],
+    cases: frozenset[str],
+    *,
+    device_years: float,
+    level: Level = Level.ADVISORY,
+) -> Score:
+    """Score the alarms of one detector at a level and above.
+
+    Parameters
+    ----------
+    matches
+        Its alarms with what is behind them.
+    cases
+        Cases that it claims: the truths that it is asked for.
+    """
+    reached = [match for match in matches if match.alarm.reached_ns(level) is not None]
+    first = _first_alarms(reached, level)
+    expected = facts.expected(cases)
+    false = [match for match in reached if match.false]
+    weights = [1.0 / _density(match.occasion) for match in false]
+    return Score(
+        truth=len(expected),
+        detected=sum(id(fact) in first for fact in expected),
+        untold=len(facts.untold(cases)),
+        alarms=len(reached),
+        false=len(false),
+        repeated=sum(match.cause is not None for match in reached) - len(first),
+        explained=sum(match.explanation is not None for match in reached),
+        delays_s=tuple(_delay_s(fact, first[id(fact)]) for fact in expected if id(fact) in first),
+        false_devices=len({match.alarm.equipment_id for match in false}),
+        device_years=device_years,
+        occasions=Counter(m.occasion.cause if m.occasion else "normal" for m in false),
+        natural_false=sum(weights),
+        natural_squares=sum(weight**2 for weight in weights),
+    )
+
+
+def _first_alarms(matches: Iterable[Match], level: Level) -> dict[int, int]:
+    """By identity of a fact, when its first alarm reached a level."""
+    first: dict[int, int] = {}
+    for match in matches:
+        at_ns = match.alarm.reached_ns(level)
+        if match.cause is not None and at_ns is not None:
+            first[id(match.cause)] = min(at_ns, first.get(id(match.cause), at_ns))
+    return first
+
+
+def _delay_s(fact: Fact, at_ns: int) -> float:
+    return (at_ns - _began_ns(fact)) / NS_PER_S
+
+
+def _density(occasion: Fact | None) -> float:
+    return 1.0 if occasion is None else occasion.density
+
+
+def missed(facts: Facts, matches: Iterable[Match], cases: frozenset[str]) -> list[Fact]:
+    """Truths of some cases without an alarm."""
+    found = {id(match.cause) for match in matches}
+    return [fact for fact in facts.expected(cases) if id(fact) not in found]
+
+
+def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Exact confidence interval of the mean of a Poisson count (Garwood 1936).
+
+    Its bounds are quantiles of gamma distributions, that is half of those of chi-square with
+    ``2 count`` and ``2 count + 2`` degrees of freedom. It assumes that events are independent.
+
+    >>> tuple(round(bound, 3) for bound in poisson_interval(10))
+    (4.795, 18.39)
+    """
+    tail = (1.0 - confidence) / 2.0
+    low = gamma_quantile(count, tail) if count else 0.0
+    return low, gamma_quantile(count + 1, 1.0 - tail)
+
+
+def weighted_interval(
+    total: float, squares: float, most: float = 1.0, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Confidence interval of a weighted sum of Poisson counts (Fay and Feuer 1997).
+
+    Parameters
+    ----------
+    total, squares
+        Sum of the weights of the events, and of their squares.
+    most
+        Greatest weight that an event can have.
+
+    Notes
+    -----
+    The gamma interval with matched mean and variance; with all weights 1 it is
+    `poisson_interval`. It never falls below the nominal coverage in their simulations.
+    """
+    tail = (1.0 - confidence) / 2.0
+    low = squares / total * gamma_quantile(total**2 / squares, tail) if total > 0 else 0.0
+    high, variance = total + most, squares + most**2
+    return low, variance / high * gamma_quantile(high**2 / variance, 1.0 - tail)
+
+
+def gamma_quantile(shape: float, share: float) -> float:
+    """Quantile of the gamma distribution with scale 1, by bisection to 1e-10 relative.
+
+    Parameters
+    ----------
+    shape
+        Above 0.
+    share
+        Above 0 and below 1.
+    """
+    low, high = 0.0, shape + 10.0
+    while gamma_share(shape, high) < share:
+        high *= 2.0
+    while high - low > 1e-10 * high:
+        middle = (low + high) / 2.0
+        if gamma_share(shape, middle) < share:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2.0
+
+
+def gamma_share(shape: float, x: float) -> float:
+    """Share of the gamma distribution with scale 1 below ``x`` (regularised incomplete gamma).
+
+    By its power series below ``shape + 1`` and by Lentz's continued fraction above (Abramowitz and
+    Stegun 6.5.29 and 6.5.31).
+    """
+    if x <= 0.0:
+        return 0.0
+    front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
+    if x < shape + 1.0:
+        return front * _series(shape, x)
+    return 1.0 - front * _fraction(shape, x)
+
+
+_PRECISION = 1e-15
+_TINY = 1e-300
+_TERMS_MAX = 1_000_000
+
+
+def _series(shape: float, x: float) -> float:
+    term = total = 1.0 / shape
+    for n in range(1, _TERMS_MAX):
+        term *= x / (shape + n)
+        total += term
+        if term < total * _PRECISION:
+            break
+    return total
+
+
+def _fraction(shape: float, x: float) -> float:
+    b = x + 1.0 - shape
+    c, d = 1.0 / _TINY, 1.0 / b
+    value = d
+    for n in range(1, _TERMS_MAX):
+        a = -n * (n - shape)
+        b += 2.0
+        d = 1.0 / (a * d + b or _TINY)
+        c = b + a / c or _TINY
+        value *= c * d
+        if abs(c * d - 1.0) < _PRECISION:
+            break
+    return value
