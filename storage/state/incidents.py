@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from domain.errors import ConflictError, UsageError
@@ -17,6 +17,16 @@ _INCIDENT = [column for column in incidents.c if column.name != "number"]
 _KEPT_ONLY = {"number", "id", "incident_id", "disposition"}
 _FINDING = [column for column in findings.c if column.name not in _KEPT_ONLY]
 _NEWEST_FIRST = (incidents.c.detected_at_ns.desc(), incidents.c.number.desc())
+_IS_OPEN = incidents.c.state.not_in(sorted(ENDED_STATES))
+
+# What every finding asks for is built once: building costs more than asking.
+_OPEN_FOR = select(*_INCIDENT).where(
+    incidents.c.equipment_id == bindparam("of_equipment"),
+    incidents.c.case == bindparam("of_case"),
+    _IS_OPEN,
+)
+_FINDING_OF = select(*_FINDING).where(findings.c.id == bindparam("of_id"))
+_ADD_EVENT = incident_events.insert().returning(incident_events.c.number)
 
 
 class SqlIncidents:
@@ -27,9 +37,9 @@ class SqlIncidents:
 
     def open_for(self, equipment_id: str, case: str) -> Incident | None:
         """The one open incident of an equipment and case."""
-        return self._newest(
-            incidents.c.equipment_id == equipment_id, incidents.c.case == case, _is_open()
-        )
+        sought = {"of_equipment": equipment_id, "of_case": case}
+        row = self._connection.execute(_OPEN_FOR, sought).mappings().one_or_none()
+        return None if row is None else Incident(**row)
 
     def last_for(self, equipment_id: str, case: str) -> Incident | None:
         """The newest incident of an equipment and case, open or ended."""
@@ -54,7 +64,7 @@ class SqlIncidents:
         UsageError
             If ``before_id`` is unknown.
         """
-        conditions = [_is_open()] if query.open_only else []
+        conditions: list[ColumnElement[bool]] = [_IS_OPEN] if query.open_only else []
         wanted = (
             (incidents.c.equipment_id, query.equipment_id),
             (incidents.c.firm_id, query.firm_id),
@@ -101,8 +111,7 @@ class SqlIncidents:
         """
         row = columns_of(incident_events, event)
         del row["number"]
-        statement = incident_events.insert().values(row).returning(incident_events.c.number)
-        return replace(event, number=self._connection.execute(statement).scalar_one())
+        return replace(event, number=self._connection.execute(_ADD_EVENT, row).scalar_one())
 
     def events(self, incident_id: str) -> Sequence[IncidentEvent]:
         """History of one incident, oldest first."""
@@ -124,8 +133,8 @@ class SqlIncidents:
 
     def finding(self, finding_id: str) -> Finding | None:
         """Finding by id."""
-        statement = select(*_FINDING).where(findings.c.id == finding_id)
-        row = self._connection.execute(statement).mappings().one_or_none()
+        sought = {"of_id": finding_id}
+        row = self._connection.execute(_FINDING_OF, sought).mappings().one_or_none()
         return None if row is None else Finding(**row)
 
     def findings(
@@ -146,7 +155,3 @@ class SqlIncidents:
     def count_findings(self) -> int:
         """Findings kept."""
         return count_rows(self._connection, findings)
-
-
-def _is_open() -> ColumnElement[bool]:
-    return incidents.c.state.not_in(sorted(ENDED_STATES))

@@ -1,9 +1,10 @@
 """Values to rows and back, and the few statements that SQLAlchemy spells per dialect."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Insert, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.ports import PAGE_LIMIT
@@ -35,23 +36,31 @@ def count_rows(connection: Connection, table: Table) -> int:
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+# Building a statement costs several times what SQLite needs to run it.
+@cache
+def _upserting(dialect: str, table: Table, key: str, names: tuple[str, ...]) -> Insert:
+    statement = _insert(dialect, table)
+    replaced = {name: statement.excluded[name] for name in names if name != key}
+    return statement.on_conflict_do_update(index_elements=[key], set_=replaced)
+
+
+@cache
+def _inserting_new(dialect: str, table: Table, key: str) -> Insert:
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=[key])
 
 
 def upsert(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
     """Insert a row, or replace the given columns of the one with the same key."""
-    statement = _insert(connection, table).values(row)
-    replaced = {name: statement.excluded[name] for name in row if name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=replaced))
+    connection.execute(_upserting(connection.dialect.name, table, key, tuple(row)), dict(row))
 
 
 def insert_new(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
     """Insert a row unless its key is known."""
-    statement = _insert(connection, table).values(row)
-    connection.execute(statement.on_conflict_do_nothing(index_elements=[key]))
+    connection.execute(_inserting_new(connection.dialect.name, table, key), dict(row))
 
 
 def upsert_all(
@@ -74,7 +83,7 @@ def upsert_all(
     replaced
         Columns that an existing row takes over; ``None`` = all but the key.
     """
-    statement = _insert(connection, table)
+    statement = _insert(connection.dialect.name, table)
     names = [column.name for column in table.c if column.name not in key]
     taken = {name: statement.excluded[name] for name in (names if replaced is None else replaced)}
     upserting = statement.on_conflict_do_update(index_elements=key, set_=taken)
