@@ -23,7 +23,7 @@ from ingest.clocks import OwnGap
 from ingest.general import General
 from ingest.items import DeviceMemory, Source, iso_time
 from ingest.service import ServiceEventKind, ServiceNotice
-from ingest.steady import PLACE_BITS, Boots, Candidate, Steady, packed
+from ingest.steady import PLACE_BITS, Boots, Candidate, Steady
 from ingest.wire.typed import GATEWAY_ITEMS, ORDINARY_ITEMS, Readers
 from ingest.work import Arrived, DecodeCounts, DecodeLimits, Work
 
@@ -315,14 +315,10 @@ class Decoder:
                 return False
             parts.append((kind, ids, slots, numbers, arrivals, streams, ts_ms, seqs, said))
         for kind, ids, slots, numbers, arrivals, streams, ts_ms, seqs, said in parts:
-            candidates = work.candidates_of(kind)
-            candidates.slots += slots  # type: ignore[arg-type]  # None was ruled out above
-            candidates.boots += numbers  # type: ignore[arg-type]  # as above
-            candidates.arrivals += arrivals
-            candidates.ts_ns += [ms * _NS_PER_MS for ms in ts_ms]
-            candidates.seqs += seqs
-            candidates.streams += map(_STREAM_NUMBERS.__getitem__, streams)
-            candidates.values += packed(map(_values_of, said), len(ids) * len(CHANNELS[kind]))
+            ts_ns = [ms * _NS_PER_MS for ms in ts_ms]
+            codes = map(_STREAM_NUMBERS.__getitem__, streams)
+            heads = zip(slots, ts_ns, seqs, numbers, codes, arrivals, strict=True)
+            work.candidates_of(kind).extend(len(ids), heads, map(_values_of, said))
         work.counts.items += len(items)
         return True
 
@@ -360,8 +356,8 @@ class Decoder:
         for kind, gathered in candidates.items():
             taken, left = self._steady[kind].settle(gathered, received_ns, self._general.own_gap)
             work.add_steady(kind, taken)
-            for index in left.tolist():
-                number, place = divmod(gathered.arrivals[index], 1 << PLACE_BITS)
+            for arrival in left.tolist():
+                number, place = divmod(arrival, 1 << PLACE_BITS)
                 others.setdefault(number, []).append(place)
         for number in sorted(others):
             self._general.some_items(sorted(others[number]), work.arrived[number], work)

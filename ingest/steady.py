@@ -12,7 +12,7 @@ writes it back before the general path uses it.
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -71,41 +71,60 @@ class Candidate(NamedTuple):
     arrival: int
 
 
-@dataclass(slots=True)
+_HEAD_BYTES = 8 * len(Candidate._fields)
+
+
 class Candidates:
-    """Columns of items of one kind that may prove steady, in order of arrival.
+    """Items of one kind that may prove steady, in order of arrival.
+
+    Kept as the bytes of two arrays: the objects that they were read into are free at once.
 
     Parameters
     ----------
-    values
-        Readings as `packed` makes them.
+    channels
+        Readings of an item.
     """
 
-    slots: list[int] = field(default_factory=list)
-    ts_ns: list[int] = field(default_factory=list)
-    seqs: list[int] = field(default_factory=list)
-    boots: list[int] = field(default_factory=list)
-    streams: list[int] = field(default_factory=list)
-    arrivals: list[int] = field(default_factory=list)
-    values: bytearray = field(default_factory=bytearray)
-    _held: set[int] = field(default_factory=set)
-    _looked_at: int = 0
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+        self._heads = bytearray()
+        self._values = bytearray()
+        self._slots: set[int] = set()
+        self._looked_at = 0
 
-    def hold(self, slot: int) -> bool:
-        """Whether an item of a device is among them."""
-        self._held.update(self.slots[self._looked_at :])
-        self._looked_at = len(self.slots)
-        return slot in self._held
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self._heads) // _HEAD_BYTES
+
+    @property
+    def heads(self) -> Ints:
+        """int64[n, 6], the fields of `Candidate`."""
+        return np.frombuffer(self._heads, dtype=np.int64).reshape(-1, len(Candidate._fields))
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """float64[n, channels], NaN where not reported."""
+        return np.frombuffer(self._values).reshape(-1, self._channels)
 
     def add(self, head: Candidate, values: tuple[float, ...]) -> None:
         """Add one item."""
-        self.slots.append(head.slot)
-        self.ts_ns.append(head.ts_ns)
-        self.seqs.append(head.seq)
-        self.boots.append(head.boot)
-        self.streams.append(head.stream)
-        self.arrivals.append(head.arrival)
-        self.values += packed((values,), len(values))
+        self.extend(1, (head,), (values,))
+
+    def extend(
+        self, n: int, heads: Iterable[tuple[Any, ...]], values: Iterable[tuple[float, ...]]
+    ) -> None:
+        """Add n items: fields of their `Candidate`, and their readings."""
+        # Half the time that NumPy takes to look at each object.
+        cells = n * len(Candidate._fields)
+        self._heads += struct.pack(f"{cells}q", *chain.from_iterable(heads))
+        cells = n * self._channels
+        self._values += struct.pack(f"{cells}d", *chain.from_iterable(values))
+
+    def hold(self, slot: int) -> bool:
+        """Whether an item of a device is among them."""
+        self._slots.update(self.heads[self._looked_at :, 0].tolist())
+        self._looked_at = len(self)
+        return slot in self._slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,17 +272,16 @@ class Steady:
         SteadyRows
             Rows of the applied ones.
         ndarray
-            Indices of the others, which changed nothing.
+            Arrivals of the others, which changed nothing.
         """
-        n = len(candidates.slots)
-        values = np.frombuffer(candidates.values).reshape(n, self._channels)
-        ts_ns, arrival = _ints(candidates.ts_ns), _ints(candidates.arrivals)
+        n, values = len(candidates), candidates.values
+        slot, ts_ns, seq, boot, stream, arrival = candidates.heads.T
         items = _Items(
-            slot=_ints(candidates.slots),
+            slot=slot,
             ts_ns=ts_ns,
-            seq=_ints(candidates.seqs),
-            boot=_ints(candidates.boots),
-            stream=_ints(candidates.streams),
+            seq=seq,
+            boot=boot,
+            stream=stream,
             arrival=arrival,
             lag_ns=received_at_ns[arrival >> PLACE_BITS] - ts_ns,
         )
@@ -281,7 +299,7 @@ class Steady:
             ordinal=ordinal[fits],
             values=values if fits.all() else values[fits],
         )
-        return taken, np.flatnonzero(~fits)
+        return taken, items.arrival[~fits]
 
     def _apply(self, items: _Items, plausible: Bools, since_ns: int) -> tuple[Bools, Ints]:
         """Apply items sorted by slot; return which were, and their ordinals."""
@@ -337,16 +355,6 @@ class Steady:
         slot, row = slot[ordered], row[ordered]
         self._newest_seq[slot] = items.seq[row]
         self._newest_ts_ns[slot] = items.ts_ns[row]
-
-
-def packed(rows: Iterable[tuple[float, ...]], cells: int) -> bytes:
-    """Rows of readings with so many cells in all, as the bytes of a float64 array."""
-    # Half the time that NumPy takes to look at each object.
-    return struct.pack(f"{cells}d", *chain.from_iterable(rows))
-
-
-def _ints(column: list[int]) -> Ints:
-    return np.array(column, dtype=np.int64)
 
 
 def _newest_of_messages(items: _Items) -> NDArray[np.intp]:

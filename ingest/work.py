@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from domain.channels import CHANNELS
 from domain.equipment import Kind
 from domain.messages import Message
 from domain.readings import NO_CODE, ONLINE_UNSAID, Stream
@@ -134,7 +135,7 @@ class Work:
         """Candidates of a kind."""
         found = self.candidates.get(kind)
         if found is None:
-            found = self.candidates[kind] = Candidates()
+            found = self.candidates[kind] = Candidates(len(CHANNELS[kind]))
         return found
 
     def refuse(
