@@ -108,12 +108,12 @@ def write_endpoints(site: Site, endpoints: Endpoints) -> None:
     write_private(site.endpoints, msgspec.json.encode(endpoints))
 
 
-def write_private(file: Path, data: bytes) -> None:
+def write_private(file: Path, *parts: bytes) -> None:
     """Write a file that only its owner can read, so that a reader sees the old or the new whole."""
     temporary = file.with_suffix(f"{file.suffix}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
+        stream.writelines(parts)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(file)

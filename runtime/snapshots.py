@@ -1,5 +1,8 @@
 """Snapshots of decoder and detector state, so that a restart replays seconds and not days."""
 
+import functools
+import itertools
+import struct
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,7 +25,10 @@ KEPT_BETWEEN = 12
 NOTHING_LAGS = sys.maxsize
 """Position of the slowest store when every store has everything."""
 
-_VERSION = 1
+_VERSION = 2
+_PREFIX = struct.Struct(">BII")
+"""Version, checksum of all that follows it, length of the head."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -40,6 +46,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     bank: bytes
     ledger: bytes
     counters: dict[str, int]
+
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands before the parts of a file.
+
+    The parts are written as they are: one more copy of them would be felt in the memory needed.
+    """
+
+    position: int
+    counters: dict[str, int]
+    sizes: tuple[int, int, int]
 
 
 class Snapshots(Protocol):
@@ -74,11 +91,10 @@ class SnapshotDirectory:
         DependencyError
             If the file could not be written; older ones stay.
         """
-        body = msgspec.msgpack.encode(snapshot)
-        header = bytes([_VERSION]) + zlib.crc32(body).to_bytes(4, "big")
+        parts = _parts(snapshot)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_private(self._file(snapshot.position), header + body)
+            write_private(self._file(snapshot.position), *parts)
             for position in superfluous(self._positions(), slowest_position):
                 self._file(position).unlink(missing_ok=True)
         except OSError as error:
@@ -109,10 +125,11 @@ class SnapshotDirectory:
             except OSError as error:
                 _log.warning("snapshot_unreadable", file=file.name, error=str(error))
                 continue
-            if data[:1] == bytes([_VERSION]) and _intact(data):
-                yield msgspec.msgpack.decode(data[5:], type=Snapshot)
-            else:
+            snapshot = _snapshot(memoryview(data))
+            if snapshot is None:
                 _log.warning("snapshot_unreadable", file=file.name)
+            else:
+                yield snapshot
 
 
 def superfluous(positions: Sequence[int], slowest_position: int) -> list[int]:
@@ -134,5 +151,32 @@ def superfluous(positions: Sequence[int], slowest_position: int) -> list[int]:
     return deleted
 
 
-def _intact(data: bytes) -> bool:
-    return zlib.crc32(data[5:]) == int.from_bytes(data[1:5], "big")
+def _parts(snapshot: Snapshot) -> tuple[bytes, ...]:
+    """What a file consists of."""
+    parts = (snapshot.decoder, snapshot.bank, snapshot.ledger)
+    decoder, bank, ledger = map(len, parts)
+    head = msgspec.msgpack.encode(
+        _Head(
+            position=snapshot.position,
+            counters=snapshot.counters,
+            sizes=(decoder, bank, ledger),
+        )
+    )
+    crc = functools.reduce(lambda crc, part: zlib.crc32(part, crc), (head, *parts), 0)
+    return (_PREFIX.pack(_VERSION, crc, len(head)), head, *parts)
+
+
+def _snapshot(data: memoryview) -> Snapshot | None:
+    """Content of a file, ``None`` when it is torn or of another version."""
+    if len(data) < _PREFIX.size:
+        return None
+    version, crc, length = _PREFIX.unpack_from(data)
+    body = data[_PREFIX.size :]
+    if version != _VERSION or zlib.crc32(body) != crc:
+        return None
+    head = msgspec.msgpack.decode(body[:length], type=_Head)
+    ends = list(itertools.accumulate((length, *head.sizes)))
+    decoder, bank, ledger = (bytes(body[a:b]) for a, b in itertools.pairwise(ends))
+    return Snapshot(
+        position=head.position, decoder=decoder, bank=bank, ledger=ledger, counters=head.counters
+    )
