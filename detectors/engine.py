@@ -1,6 +1,6 @@
 """Everything that the bank keeps for one kind: shared state, detectors, timers, and due times."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -57,13 +57,23 @@ class _At:
 class KindEngine:
     """Detectors of one kind over n devices.
 
+    Parameters
+    ----------
+    only
+        Settings tables of the detectors that run; ``None`` = all.
+
     Attributes
     ----------
     due_ns
         Received time before which a tick changes nothing.
     """
 
-    def __init__(self, kind: Kind, overrides: Mapping[str, Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        overrides: Mapping[str, Mapping[str, float]],
+        only: Collection[str] | None = None,
+    ) -> None:
         self._kind = kind
         self._ids: tuple[str, ...] = ()
         self._current = Current(kind)
@@ -78,11 +88,11 @@ class KindEngine:
         self._staged: list[tuple[Staged, Stages]] = [
             (detector, Stages())
             for name, (_, make) in catalog.STAGED.items()
+            if only is None or name in only
             for detector in make(catalog.parameters_of(name, overrides))
             if kind in detector.kinds
         ]
         self._watched = self._watched_channels()
-        self._judges_all = any(detector.every_row for detector, _ in self._staged)
         self._due: Ints = np.empty(0, dtype=np.int64)
         self._timer_due: Ints = np.empty(0, dtype=np.int64)
         self._vocabulary: tuple[str, ...] = ()
@@ -113,14 +123,41 @@ class KindEngine:
         yield "due", self._due
         yield "timer_due", self._timer_due
 
-    def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from saved arrays; devices that joined later keep their fresh state."""
+    def claims(self) -> Iterator[tuple[str, IncidentKind]]:
+        """Name in findings and incident kind of every staged detector that runs."""
+        return ((detector.name, detector.incident) for detector, _ in self._staged)
+
+    def standing(self) -> Iterator[tuple[str, IncidentKind]]:
+        """Equipment and incident kind of every case that a staged detector holds open."""
+        for detector, stages in self._staged:
+            for device in np.flatnonzero(stages.level):
+                yield self._ids[device], detector.incident
+
+    def known_devices(self) -> int:
+        """Devices whose values are known at the moment."""
+        return int(np.count_nonzero(self._current.known))
+
+    def restore(self, saved: Mapping[str, NDArray[np.generic]], *, partly: bool = False) -> None:
+        """Continue from saved arrays; devices that joined later keep their fresh state.
+
+        Parameters
+        ----------
+        partly
+            The arrays are those of other detectors or parameters: what is not among them, or has
+            another form, stays fresh.
+        """
         for prefix, part in self._parts():
+            if partly and not _fits(part, prefix, saved):
+                continue
             for name in part.arrays():
                 _overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
         _overwrite(self._due, saved["due"])
         _overwrite(self._timer_due, saved["timer_due"])
         self.due_ns = int(self._due.min(initial=FAR))
+        if partly:
+            device = np.arange(len(self._ids), dtype=np.int32)
+            self._refresh_timers(device)
+            self._refresh_due(device)
 
     def heard_ns(self, slot: int) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
@@ -141,8 +178,8 @@ class KindEngine:
         self._remember(batch, usable)
         rows = self._rows(batch, usable)
         findings += self._before(batch, usable, rows)
-        judged = self._apply(batch, usable, rows, was_known)
-        findings += self._elapse(_at(judged, self._timers_due(judged)))
+        timed = self._apply(batch, usable, rows, was_known)
+        findings += self._elapse(_at(timed, self._timers_due(timed)))
         findings += self._direct(rows)
         self._refresh_due(rows.device)
         return findings
@@ -216,7 +253,7 @@ class KindEngine:
         return self._elapse(_at(rows, self._timers_due(rows)))
 
     def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows, was_known: Bools) -> Rows:
-        """Take rows in and judge; return those that were judged."""
+        """Take rows in and judge; return those that moved a timer."""
         current, device = self._current, rows.device
         online = batch.online[usable] != 0
         if not online.all():
@@ -234,10 +271,7 @@ class KindEngine:
         telling = rows.at(self._telling(rows, plain))
         if self._kind is Kind.LIFT:
             self._history.observe(telling, current)
-        self._judge(rows, telling)
-        judged = rows if self._judges_all else telling
-        self._refresh_timers(judged.device)
-        return judged
+        return self._judge(rows, telling)
 
     def _telling(self, rows: Rows, plain: Bools) -> Ints:
         """Rows that do more than repeat what their device said a moment ago.
@@ -265,13 +299,15 @@ class KindEngine:
             watched[COLUMNS[self._kind][name]] = True
         return watched
 
-    def _judge(self, rows: Rows, telling: Rows) -> None:
+    def _judge(self, rows: Rows, telling: Rows) -> Rows:
+        """Let detectors judge, and return the rows that moved a timer."""
+        moved = np.zeros(len(self._ids), dtype=np.bool_)
         for detector, stages in self._staged:
             seen = rows if detector.every_row else telling
             if not len(seen.device):
                 continue
             judged = detector.judge(seen, self._context)
-            stages.update(
+            touched = stages.update(
                 seen.device,
                 seen.event_ns,
                 standing=judged.standing,
@@ -281,6 +317,10 @@ class KindEngine:
                 known=judged.known,
                 onset_ns=judged.onset_ns,
             )
+            moved[seen.device[touched]] = True
+        timed = rows.at(np.flatnonzero(moved[rows.device]))
+        self._refresh_timers(timed.device)
+        return timed
 
     def _elapse(self, at: _At) -> list[Finding]:
         """Run hold timers up to the devices' event times."""
@@ -358,7 +398,6 @@ class KindEngine:
             if self._kind is Kind.LIFT:
                 self._history.observe(rows, current)
             self._judge(rows, rows)
-            self._refresh_timers(stale)
         return [self._silent(int(device[i]), now_ns, position) for i in silent]
 
     def _silent(self, device: int, now_ns: int, position: int) -> Finding:
@@ -538,3 +577,13 @@ def _at(rows: Rows, chosen: Ints) -> _At:
 
 def _overwrite(target: NDArray[np.generic], saved: NDArray[np.generic]) -> None:
     target[: len(saved)] = saved
+
+
+def _fits(part: _Part, prefix: str, saved: Mapping[str, NDArray[np.generic]]) -> bool:
+    """Whether every array of a part was saved, with the same form a device."""
+    names = part.arrays()
+    return all(
+        f"{prefix}/{name}" in saved
+        and saved[f"{prefix}/{name}"].shape[1:] == getattr(part, name).shape[1:]
+        for name in names
+    )

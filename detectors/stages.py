@@ -41,6 +41,8 @@ class Stages:
         int64[n], since when the condition is positively over, and how long that must stand.
     paused_ns
         int64[n], event time since when the condition is unknown.
+    busy
+        bool[n], a condition stands or a level is raised; else there is nothing to time.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,7 @@ class Stages:
         self.over_ns: Ints = np.empty(0, dtype=np.int64)
         self.over_hold_ns: Ints = np.empty(0, dtype=np.int64)
         self.paused_ns: Ints = np.empty(0, dtype=np.int64)
+        self.busy: Bools = np.empty(0, dtype=np.bool_)
 
     def grow(self, n: int) -> None:
         """Make room for n devices."""
@@ -59,7 +62,7 @@ class Stages:
 
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays that a snapshot keeps."""
-        return (*self.times(), "hold_ns", "over_hold_ns", "level")
+        return (*self.times(), "hold_ns", "over_hold_ns", "level", "busy")
 
     def times(self) -> tuple[str, ...]:
         """Names of the arrays that hold event times."""
@@ -76,7 +79,7 @@ class Stages:
         over_hold_ns: Ints,
         known: Bools,
         onset_ns: Ints | None = None,
-    ) -> None:
+    ) -> Ints:
         """Take in what holds for m devices from an event time on.
 
         Parameters
@@ -91,19 +94,31 @@ class Stages:
             bool[m], whether anything can be said; where not, timers stand still.
         onset_ns
             int64[m], since when the condition stands, when the detector knows better than the row.
+
+        Returns
+        -------
+        ndarray
+            int64[k], indices of the rows that changed a timer: most devices have none running.
         """
-        self._pause(device[~known], event_ns[~known])
-        device, event_ns = device[known], event_ns[known]
-        self._resume(device, event_ns)
-        since = event_ns if onset_ns is None else onset_ns[known]
-        onset = self.onset_ns[device]
+        touched = np.flatnonzero(standing.any(axis=1) | self.busy[device])
+        if not len(touched):
+            return touched
+        told = known[touched]
+        blind, seen = touched[~told], touched[told]
+        self._pause(device[blind], event_ns[blind])
+        slot, at_ns = device[seen], event_ns[seen]
+        self._resume(slot, at_ns)
+        since = at_ns if onset_ns is None else onset_ns[seen]
+        onset = self.onset_ns[slot]
         begun = np.where(onset == NEVER, since[:, None], onset)
-        self.onset_ns[device] = np.where(standing[known], begun, NEVER)
-        self.hold_ns[device] = hold_ns[known]
-        over_ns = self.over_ns[device]
-        ending = np.where(over_ns == NEVER, event_ns, over_ns)
-        self.over_ns[device] = np.where(over[known], ending, NEVER)
-        self.over_hold_ns[device] = over_hold_ns[known]
+        self.onset_ns[slot] = np.where(standing[seen], begun, NEVER)
+        self.hold_ns[slot] = hold_ns[seen]
+        over_ns = self.over_ns[slot]
+        ending = np.where(over_ns == NEVER, at_ns, over_ns)
+        self.over_ns[slot] = np.where(over[seen], ending, NEVER)
+        self.over_hold_ns[slot] = over_hold_ns[seen]
+        self.busy[slot] = standing[seen].any(axis=1) | (self.level[slot] > 0)
+        return touched
 
     def elapse(self, device: Devices, event_ns: Ints) -> tuple[Ints, Ints]:
         """Let time pass for m devices.
@@ -132,6 +147,7 @@ class Stages:
     def reset(self, device: Devices) -> None:
         """Forget a case."""
         self.level[device] = 0
+        self.busy[device] = False
         for name in self.times():
             getattr(self, name)[device] = NEVER
 
