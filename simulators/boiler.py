@@ -66,6 +66,14 @@ SWELL_MM = 6.0
 SHRINK_MM_S_PER_MPA = 3_000.0
 """Level falls by so much per MPa/s of pressure rise: bubbles collapse."""
 
+DRY_FROM_MM = -120.0
+DRY_OVER_MM = 150.0
+"""Heating surface falls dry from this level on, all of it so far below."""
+
+DRY_STEAM_C = 25.0
+DRY_FLUE_C = 150.0
+"""Steam above saturation, and hotter flue gas, with all heating surface dry."""
+
 FEED_C = 60.0
 WATER_KJ_PER_KG_K = 4.19
 
@@ -138,6 +146,13 @@ class Boilers:
         self.limiter_bypassed = np.zeros(n, dtype=bool)
         self.demand_held = np.zeros(n, dtype=bool)
         self.drain_kgps = np.zeros(n)
+        self.process_kgps = self.steam_kgps.copy()
+        self.valve_leak = np.zeros(n)
+        self.superheat_c = np.zeros(n)
+        self.flue_offset_c = np.zeros(n)
+        self.manual = np.zeros(n, dtype=bool)
+        self.flame_forced: NDArray[np.int8] = np.full(n, -1, dtype=np.int8)
+        self.pump_silent = np.zeros(n, dtype=bool)
 
     def __len__(self) -> int:
         """Return the number of boilers."""
@@ -157,13 +172,25 @@ class Boilers:
 
     @property
     def flame(self) -> NDArray[np.bool_]:
-        """Whether the burner burns."""
-        return (self.stage >= Stage.PILOT) & (self.stage <= Stage.HIGH)
+        """Flame signal: on from pilot to high fire, unless a fault says otherwise."""
+        burning = (self.stage >= Stage.PILOT) & (self.stage <= Stage.HIGH)
+        return np.where(self.flame_forced >= 0, self.flame_forced > 0, burning)
+
+    @property
+    def pump_signal(self) -> NDArray[np.bool_]:
+        """Pump contact: on while it is called, unless the motor does not start."""
+        return self.pump_on & ~self.pump_silent
+
+    @property
+    def dry(self) -> NDArray[np.float64]:
+        """Share of the heating surface that is dry, from the level."""
+        return np.clip((DRY_FROM_MM - self.level_mm) / DRY_OVER_MM, 0.0, 1.0)
 
     @property
     def steam_c(self) -> NDArray[np.float64]:
-        """Steam temperature: saturated."""
-        return saturation_temperature_c(self.pressure_mpa + ATMOSPHERE_MPA)
+        """Steam temperature: saturated, and above that over a dry heating surface."""
+        saturated = saturation_temperature_c(self.pressure_mpa + ATMOSPHERE_MPA)
+        return saturated + self.superheat_c + DRY_STEAM_C * self.dry
 
     def prime(self, slot: int, *, below_rated_mpa: float, level_mm: float) -> None:
         """Put a boiler into high fire at a pressure and level, with its pump off."""
@@ -178,6 +205,18 @@ class Boilers:
         """Start the burner's sequence if it does not burn."""
         if not self.flame[slot] and self.stage[slot] != Stage.PURGE:
             self._enter(slot, Stage.PURGE, self._now_s + PURGE_S)
+
+    def take_over(self, slot: int, stage: Stage) -> None:
+        """Set the burner by hand; until `hand_back` only the limiters move it."""
+        self.manual[slot] = True
+        if self.stage[slot] != Stage.LOCK_OUT:
+            self._enter(slot, stage, np.inf)
+
+    def hand_back(self, slot: int) -> None:
+        """Give the burner back to its control, through a new start if it is off."""
+        self.manual[slot] = False
+        if self.stage[slot] in (Stage.PURGE, Stage.PILOT):
+            self._enter(slot, Stage.OFF, np.inf)
 
     def reset(self, slot: int) -> None:
         """Somebody resets a lock-out."""
@@ -198,7 +237,7 @@ class Boilers:
         self._flue(dt_s)
 
     def _draw(self, now_s: float, dt_s: float) -> None:
-        for slot in np.flatnonzero((now_s >= self._next_batch_s) & ~self.demand_held):
+        for slot in ((now_s >= self._next_batch_s) & ~self.demand_held).nonzero()[0]:
             self.demand_target[slot] = self._rng.uniform(0.3, 0.95)
             self._next_batch_s[slot] = now_s + self._rng.uniform(*BATCH_S)
         self.demand += (self.demand_target - self.demand) * (1.0 - np.exp(-dt_s / DEMAND_LAG_S))
@@ -213,15 +252,18 @@ class Boilers:
     def _fire(self, now_s: float) -> None:
         below_mpa = self.rated_mpa - self.pressure_mpa
         burning = (self.stage == Stage.LOW) | (self.stage == Stage.HIGH)
-        self.stage[(self.stage == Stage.LOW) & (below_mpa > HIGH_FIRE_BELOW_MPA)] = Stage.HIGH
-        self.stage[(self.stage == Stage.HIGH) & (below_mpa < LOW_FIRE_BELOW_MPA)] = Stage.LOW
-        self.stage[burning & (below_mpa < FIRE_OFF_BELOW_MPA)] = Stage.OFF
+        auto = ~self.manual
+        low, high = auto & (self.stage == Stage.LOW), auto & (self.stage == Stage.HIGH)
+        self.stage[low & (below_mpa > HIGH_FIRE_BELOW_MPA)] = Stage.HIGH
+        self.stage[high & (below_mpa < LOW_FIRE_BELOW_MPA)] = Stage.LOW
+        self.stage[auto & burning & (below_mpa < FIRE_OFF_BELOW_MPA)] = Stage.OFF
         self.stage[burning & self.burner_stuck] = Stage.HIGH
         trip = self.low_water | (self.pressure_mpa > OVERPRESSURE_TRIP * self.rated_mpa)
         self.stage[trip & burning & ~self.limiter_bypassed] = Stage.LOCK_OUT
-        for slot in np.flatnonzero((self.stage == Stage.OFF) & (below_mpa > FIRE_ON_BELOW_MPA)):
+        starting = auto & (self.stage == Stage.OFF) & (below_mpa > FIRE_ON_BELOW_MPA)
+        for slot in starting.nonzero()[0]:
             self._enter(int(slot), Stage.PURGE, now_s + PURGE_S)
-        for slot in np.flatnonzero((now_s >= self._stage_end_s) & ~burning):
+        for slot in ((now_s >= self._stage_end_s) & ~burning).nonzero()[0]:
             if self.stage[slot] == Stage.PURGE:
                 self._enter(int(slot), Stage.PILOT, now_s + PILOT_S)
             else:
@@ -244,7 +286,9 @@ class Boilers:
         )
         relief = VALVE_CAPACITY * lift * self.pressure_mpa / self.valve_set_mpa
         process = self.demand * np.clip(self.pressure_mpa / (0.5 * self.rated_mpa), 0.0, 1.0)
-        self.steam_kgps = self.rated_kgps * (process + np.where(self.valve_open, relief, 0.0))
+        self.process_kgps = self.rated_kgps * process
+        lost = np.where(self.valve_open, relief, self.valve_leak)
+        self.steam_kgps = self.process_kgps + self.rated_kgps * lost
 
     def _balance(self, dt_s: float) -> None:
         share = np.select(
@@ -271,6 +315,7 @@ class Boilers:
         target = np.select(
             [self.stage == Stage.HIGH, self.stage == Stage.LOW], [205.0, 165.0], 110.0
         )
+        target = target + self.flue_offset_c + DRY_FLUE_C * self.dry * self.flame
         self.flue_c += (target - self.flue_c) * (1.0 - np.exp(-dt_s / 40.0))
 
 

@@ -69,7 +69,7 @@ def write_capture(
             messages += 1
     truths = world.truth()
     if truth is not None:
-        write_truth(truth, truths)
+        write_truth(truth, (*truths, *world.statistics()))
     if registry is not None:
         registry.write_text(registry_csv, encoding="utf-8", newline="")
     return CaptureReport(

@@ -1,7 +1,5 @@
 """Virtual time of a simulated world: a start and a count of fixed steps."""
 
-from dataclasses import dataclass
-
 from domain.instants import NS_PER_S
 
 STEPS_PER_S = 5
@@ -13,23 +11,29 @@ STEP_S = 1.0 / STEPS_PER_S
 STEP_NS = NS_PER_S // STEPS_PER_S
 
 
-@dataclass(slots=True)
 class Clock:
-    """Where a world stands; everything in it reads this one clock."""
+    """Where a world stands; everything in it reads this one clock.
 
-    start_ns: int
-    steps: int = 0
+    Attributes
+    ----------
+    steps
+        Steps since the start.
+    now_s
+        Seconds since the start of the world.
+    now_ns
+        Instant in nanoseconds since the epoch.
+    """
 
-    @property
-    def now_s(self) -> float:
-        """Seconds since the start of the world."""
-        return self.steps / STEPS_PER_S
+    __slots__ = ("now_ns", "now_s", "start_ns", "steps")
 
-    @property
-    def now_ns(self) -> int:
-        """Instant in nanoseconds since the epoch."""
-        return self.start_ns + self.steps * STEP_NS
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.steps = 0
+        self.now_s = 0.0
+        self.now_ns = start_ns
 
-    def advance(self) -> None:
-        """Go one step on."""
-        self.steps += 1
+    def advance(self, steps: int = 1) -> None:
+        """Go one step on, or several."""
+        self.steps += steps
+        self.now_s = self.steps / STEPS_PER_S
+        self.now_ns = self.start_ns + self.steps * STEP_NS

@@ -31,8 +31,21 @@ LIFT_OFF_FACTOR = (1.02, 1.10)
 """Range of the usual dynamic factor; 1.05-1.3 in the literature."""
 
 LIFT_OFF_DECAY_S = 0.5
+LIFT_OFF_HZ = 2.0
+"""The load bounces on the rope after lift-off: 2-5 Hz, damped; the lowest is the best sampled."""
+
+LIFT_OFF_PEAK = float(np.exp(-0.25 / LIFT_OFF_HZ / LIFT_OFF_DECAY_S))
+"""Height of the first peak of a damped sine of amplitude 1, a quarter period after lift-off."""
+
 TIGHTEN_S = 1.4
 """Time in which the rope takes up the load."""
+
+PULL_TRAVEL_MPS = 0.2
+"""A trolley that pulls a load sideways moves so fast."""
+
+PULL_RAMP_S = 1.0
+SLIP_FLOOR_M = 0.3
+"""A slipping load comes to rest so far above the floor."""
 
 TARE_NOISE = 0.002
 """Noise of the load cell over the rated load."""
@@ -46,6 +59,8 @@ SLING_S = (6.0, 15.0)
 HOLD_S = (4.0, 12.0)
 STANDSTILL_MPS = 1e-3
 SWAY_DECAY_S = 40.0
+GUST_SWAY_DEG = 1.0
+"""Gusts keep the rope swinging by so much."""
 WIND_LAG_S = 30.0
 
 
@@ -127,7 +142,16 @@ class Cranes:
         self._wind_mean_mps = rng.uniform(1.5, 4.5, n)
         self.next_load: dict[int, float] = {}
         self.next_factor: dict[int, float] = {}
+        self.next_tighten_s: dict[int, float] = {}
+        self._tighten_s = np.full(n, TIGHTEN_S)
         self.kept_up = np.zeros(n, dtype=bool)
+        self.pull_deg = np.zeros(n)
+        self.slip_mps = np.zeros(n)
+        self.cell_offset_t = np.zeros(n)
+        self.cell_held_t = np.full(n, np.nan)
+        self.cycles = np.zeros(n, dtype=np.int64)
+        self.cubes = np.zeros(n)
+        self._heights_m = np.array([design.height_m for design in designs])
         self.gust_peak_mps = np.zeros(n)
 
     def __len__(self) -> int:
@@ -149,12 +173,50 @@ class Cranes:
     @property
     def sway_deg(self) -> NDArray[np.float64]:
         """Signed sway of the rope: a decaying pendulum."""
-        heights = np.array([design.height_m for design in self.designs])
-        length_m = np.maximum(heights - self.height_m, 2.0)
-        period_s = 2.0 * np.pi * np.sqrt(length_m / GRAVITY_MPS2)
         age_s = self._now_s - self._sway_s
-        phase = 2.0 * np.pi * age_s / period_s
-        return self._sway_deg * np.exp(-age_s / SWAY_DECAY_S) * np.sin(phase)
+        phase = 2.0 * np.pi * age_s / self._period_s()
+        swings = self._sway_deg * np.exp(-age_s / SWAY_DECAY_S) * np.sin(phase)
+        gusty = GUST_SWAY_DEG * (self.gust_peak_mps > 0.0)
+        swings = swings + gusty * np.sin(2.0 * np.pi * self._now_s / self._period_s())
+        ramp = np.clip((self._now_s - self._part_start_s) / PULL_RAMP_S, 0.0, 1.0)
+        return np.where(self._pulled(), self.pull_deg * ramp, swings)
+
+    @property
+    def measured_t(self) -> NDArray[np.float64]:
+        """Load as the cell tells it, before its noise."""
+        told = self.hook_t + self.cell_offset_t
+        return np.where(np.isnan(self.cell_held_t), told, self.cell_held_t)
+
+    @property
+    def speed_mps(self) -> NDArray[np.float64]:
+        """Hoist speed as the encoder tells it, slip of the brake included."""
+        return self.hoist_speed_mps - np.where(self._slipping(), self.slip_mps, 0.0)
+
+    def _period_s(self) -> NDArray[np.float64]:
+        length_m = np.maximum(self._heights_m - self.height_m, 2.0)
+        return 2.0 * np.pi * np.sqrt(length_m / GRAVITY_MPS2)
+
+    def _pulled(self) -> NDArray[np.bool_]:
+        return np.asarray((self.part == Part.TIGHTENING) & (self.pull_deg > 0.0))
+
+    def _slipping(self) -> NDArray[np.bool_]:
+        held = (self.part == Part.TRAVELLING) & (self.height_m > SLIP_FLOOR_M)
+        return np.asarray(held & (self.slip_mps > 0.0))
+
+    def drop_load(self, slot: int) -> None:
+        """Lose the load off the hook."""
+        self._count(slot)
+        self.load_t[slot] = 0.0
+
+    def k_p(self, slot: int) -> float | None:
+        """Load spectrum factor: mean cube of load over rated load; ``None`` before any cycle."""
+        cycles = int(self.cycles[slot])
+        return float(self.cubes[slot]) / cycles if cycles else None
+
+    def _count(self, slot: int) -> None:
+        if self.load_t[slot] > 0.0:
+            self.cycles[slot] += 1
+            self.cubes[slot] += (self.load_t[slot] / self.rated_t[slot]) ** 3
 
     def begin_cycle(self, slot: int) -> None:
         """End the idle time between two cycles."""
@@ -168,7 +230,8 @@ class Cranes:
     @property
     def loaded(self) -> NDArray[np.bool_]:
         """Whether the rope carries a load."""
-        return np.asarray((self.part >= Part.TIGHTENING) & (self.part <= Part.SLACKENING))
+        held = (self.part >= Part.TIGHTENING) & (self.part <= Part.SLACKENING)
+        return np.asarray(held & (self.load_t > 0.0))
 
     def capacity_t(self, slot: int) -> float:
         """Capacity of a crane at its present radius."""
@@ -178,20 +241,21 @@ class Cranes:
         """Advance all cranes to ``now_s``."""
         dt_s = now_s - self._now_s
         self._now_s = now_s
-        for slot in np.flatnonzero(now_s >= self._part_end_s - 1e-9):
-            self._finish(int(slot), now_s)
+        for slot in (now_s >= self._part_end_s - 1e-9).nonzero()[0]:
+            self._finish(int(slot), now_s, dt_s)
         self._move(now_s)
+        self._slide(dt_s)
         self._weigh(now_s)
         self._blow(dt_s)
 
     def _move(self, now_s: float) -> None:
-        slots = np.flatnonzero(self._way != 0.0)
+        slots = (self._way != 0.0).nonzero()[0]
         if slots.size:
             elapsed = now_s - self._part_start_s[slots]
             covered, speed, _ = self._runs.at(slots, elapsed)
             self.height_m[slots] = self._height_from_m[slots] + self._way[slots] * covered
             self.hoist_speed_mps[slots] = self._way[slots] * speed
-        travelling = np.flatnonzero(self.part == Part.TRAVELLING)
+        travelling = (self.part == Part.TRAVELLING).nonzero()[0]
         if travelling.size:
             start, end = self._part_start_s[travelling], self._part_end_s[travelling]
             share = np.clip((now_s - start) / (end - start), 0.0, 1.0)
@@ -199,10 +263,20 @@ class Cranes:
             span = self._reach_to_m[travelling] - self._reach_from_m[travelling]
             self.reach_m[travelling] = self._reach_from_m[travelling] + span * smooth
 
+    def _slide(self, dt_s: float) -> None:
+        pulled = self._pulled()
+        if pulled.any():
+            self.reach_m[pulled] += PULL_TRAVEL_MPS * dt_s
+        slipping = self._slipping()
+        if slipping.any():
+            sunk_m = self.height_m[slipping] - self.slip_mps[slipping] * dt_s
+            self.height_m[slipping] = np.maximum(sunk_m, SLIP_FLOOR_M)
+
     def _weigh(self, now_s: float) -> None:
         elapsed = now_s - self._part_start_s
-        tightening = np.clip(elapsed / TIGHTEN_S, 0.0, 1.0)
-        bounce = (self._factor - 1.0) * np.exp(-elapsed / LIFT_OFF_DECAY_S)
+        tightening = np.clip(elapsed / self._tighten_s, 0.0, 1.0)
+        swing = np.sin(2.0 * np.pi * LIFT_OFF_HZ * elapsed) / LIFT_OFF_PEAK
+        bounce = (self._factor - 1.0) * np.exp(-elapsed / LIFT_OFF_DECAY_S) * swing
         carried = (self.part >= Part.HOISTING) & (self.part <= Part.LOWERING)
         share = np.select(
             [
@@ -221,17 +295,18 @@ class Cranes:
         pull = dt_s / WIND_LAG_S
         noise = self._rng.normal(0.0, 1.0, n) * np.sqrt(2.0 * pull) * 0.8
         self.wind_mps += (self._wind_mean_mps - self.wind_mps) * pull + noise
-        gusty = np.flatnonzero(self.gust_peak_mps > 0.0)
+        gusty = (self.gust_peak_mps > 0.0).nonzero()[0]
         if gusty.size:
             peak = self.gust_peak_mps[gusty]
             wave = 0.6 + 0.4 * np.sin(2.0 * np.pi * self._now_s / 17.0 + gusty)
             self.wind_mps[gusty] = peak * wave
         self.wind_mps = np.clip(self.wind_mps, 0.0, None)
 
-    def _finish(self, slot: int, now_s: float) -> None:
+    def _finish(self, slot: int, now_s: float, dt_s: float) -> None:
         part = Part(int(self.part[slot]))
         if part is Part.TRAVELLING and self.kept_up[slot]:
             return
+        now_s = max(float(self._part_end_s[slot]), now_s - dt_s)
         self._way[slot] = 0.0
         self.hoist_speed_mps[slot] = 0.0
         self.part[slot] = _NEXT[part]
@@ -246,14 +321,21 @@ class Cranes:
         if part is Part.SLINGING:
             return float(self._rng.uniform(*SLING_S))
         if part in (Part.TIGHTENING, Part.SLACKENING):
+            self._tighten_s[slot] = TIGHTEN_S
             if part is Part.TIGHTENING:
                 self._choose_load(slot)
-            return TIGHTEN_S
+                self._tighten_s[slot] = self.next_tighten_s.pop(slot, TIGHTEN_S)
+            return float(self._tighten_s[slot])
+        if part is Part.HOISTING and self.pull_deg[slot] > 0.0:
+            self._sway_deg[slot] = self.pull_deg[slot]
+            self._sway_s[slot] = self._now_s - self._period_s()[slot] / 4.0
+        if part is Part.RAISING_EMPTY:
+            self._count(slot)
+            self.load_t[slot] = 0.0
         if part in (Part.HOISTING, Part.RAISING_EMPTY):
             return self._hoist(slot, top_m * float(self._rng.uniform(0.5, 1.0)))
         if part is Part.TRAVELLING:
             return self._travel(slot)
-        self.load_t[slot] = 0.0
         return float(self._rng.uniform(*IDLE_S))
 
     def _hoist(self, slot: int, to_m: float) -> float:

@@ -1,11 +1,28 @@
-"""Scripts of cranes: overload, gusts, and the shock of a snatched load."""
+"""Scripts of cranes: loads that are wrong, brakes and cells that fail, wind (industrial.md 2.6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
-from simulators.crane import Cranes, Part
-from simulators.stage import Script, Stage, hold
+import numpy as np
+
+from simulators.crane import SLIP_FLOOR_M, Cranes, Part
+from simulators.stage import Script, Stage, hold, pause
 
 CraneScript = Callable[[Stage, Cranes], Script]
+
+SNATCH_S = 0.3
+"""A snatched rope takes up its load in so short a time."""
+
+SHOCK_S = 2.0
+"""A shock or a fall is over after so long."""
+
+PULL_S = 4.0
+"""A load is pulled sideways for so long before it comes off the floor."""
+
+HELD_S = 3.0
+"""A load that falls hung still for so long."""
+
+EVIDENT_DRIFT = 0.02
+"""An empty hook that reads so much of the rated load is evident."""
 
 
 def overload(stage: Stage, cranes: Cranes) -> Script:
@@ -15,7 +32,7 @@ def overload(stage: Stage, cranes: Cranes) -> Script:
     cranes.begin_cycle(slot)
     while not stage.over and (slot in cranes.next_load or cranes.part[slot] != Part.HOISTING):
         cranes.begin_cycle(slot)
-        yield
+        yield None
     if stage.over:
         cranes.next_load.pop(slot, None)
         return
@@ -25,7 +42,7 @@ def overload(stage: Stage, cranes: Cranes) -> Script:
     yield from hold(stage)
     cranes.kept_up[slot] = False
     while cranes.loaded[slot]:
-        yield
+        yield None
     stage.ends()
 
 
@@ -40,6 +57,128 @@ def gusts(stage: Stage, cranes: Cranes) -> Script:
     stage.ends()
 
 
+def wind_over_limit(stage: Stage, cranes: Cranes) -> Script:
+    """Let the wind pass the limit while the crane works."""
+    slot = stage.slot
+    limit_mps = cranes.designs[slot].wind_limit_mps
+    cranes.gust_peak_mps[slot] = stage.entry.number("peak") * limit_mps
+    while not stage.over and cranes.wind_mps[slot] <= limit_mps:
+        yield None
+    if not stage.over:
+        stage.begins()
+        stage.evident()
+    while not stage.over:
+        cranes.begin_cycle(slot)
+        yield None
+    cranes.gust_peak_mps[slot] = 0.0
+    stage.ends()
+
+
+def shock_load(stage: Stage, cranes: Cranes) -> Script:
+    """Snatch a load with a slack rope: it peaks far above its weight within half a second."""
+    slot = stage.slot
+    yield from _between_cycles(stage, cranes)
+    cranes.next_load[slot] = stage.entry.number("load")
+    cranes.next_factor[slot] = stage.entry.number("factor")
+    cranes.next_tighten_s[slot] = SNATCH_S
+    if (yield from _until_part(stage, cranes, Part.HOISTING)):
+        stage.begins()
+        stage.evident()
+        yield from pause(stage, SHOCK_S)
+        stage.ends()
+
+
+def side_pull(stage: Stage, cranes: Cranes) -> Script:
+    """Pull the load sideways off the floor with the trolley."""
+    slot = stage.slot
+    yield from _between_cycles(stage, cranes)
+    cranes.next_tighten_s[slot] = PULL_S
+    cranes.pull_deg[slot] = stage.entry.number("angle_deg")
+    if (yield from _until_part(stage, cranes, Part.TIGHTENING)):
+        stage.begins()
+        yield from pause(stage, PULL_S / 2.0)
+        stage.evident()
+        while cranes.part[slot] == Part.TIGHTENING:
+            yield None
+        stage.ends()
+    while cranes.part[slot] == Part.HOISTING:
+        yield None
+    cranes.pull_deg[slot] = 0.0
+
+
+def brake_slip(stage: Stage, cranes: Cranes) -> Script:
+    """Let a held load sink on a closed brake."""
+    slot = stage.slot
+    yield from _between_cycles(stage, cranes)
+    cranes.kept_up[slot] = True
+    if (yield from _until_part(stage, cranes, Part.TRAVELLING)):
+        cranes.slip_mps[slot] = stage.entry.number("speed_mps")
+        stage.begins()
+        stage.evident()
+        while not stage.over and cranes.height_m[slot] > SLIP_FLOOR_M:
+            yield None
+        cranes.slip_mps[slot] = 0.0
+        stage.ends()
+        yield from hold(stage)
+    cranes.kept_up[slot] = False
+
+
+def lost_load(stage: Stage, cranes: Cranes) -> Script:
+    """Lose the load off the raised hook."""
+    slot = stage.slot
+    yield from _between_cycles(stage, cranes)
+    cranes.kept_up[slot] = True
+    if (yield from _until_part(stage, cranes, Part.TRAVELLING)):
+        yield from pause(stage, HELD_S)
+        cranes.drop_load(slot)
+        stage.begins()
+        stage.evident()
+        yield from pause(stage, SHOCK_S)
+        stage.ends()
+    cranes.kept_up[slot] = False
+
+
+def load_cell_drift(stage: Stage, cranes: Cranes) -> Script:
+    """Let the cell's zero wander off, or its reading stand still."""
+    slot = stage.slot
+    rated_t = float(cranes.rated_t[slot])
+    stage.begins()
+    if stage.entry.text("mode") == "stuck":
+        cranes.cell_held_t[slot] = round(float(cranes.measured_t[slot]), 3)
+        stage.evident()
+        yield from hold(stage)
+        cranes.cell_held_t[slot] = np.nan
+    per_s = stage.entry.number("rate_per_h") * rated_t / 3600.0
+    start_s = stage.clock.now_s
+    while not stage.over:
+        offset_t = min(per_s * (stage.clock.now_s - start_s), rated_t)
+        cranes.cell_offset_t[slot] = offset_t
+        if offset_t > EVIDENT_DRIFT * rated_t:
+            stage.evident()
+        yield None
+    cranes.cell_offset_t[slot] = 0.0
+    stage.ends()
+
+
+def _between_cycles(stage: Stage, cranes: Cranes) -> Script:
+    """Wait until the next cycle is all ahead, so that what is set now befalls it."""
+    while not stage.over and cranes.part[stage.slot] not in (Part.IDLE, Part.LOWERING_EMPTY):
+        yield None
+
+
+def _until_part(stage: Stage, cranes: Cranes, part: Part) -> Generator[float | None, None, bool]:
+    """Wait for a part of the cycle; whether it comes before the entry is over."""
+    slot = stage.slot
+    while not stage.over and cranes.part[slot] != part:
+        cranes.begin_cycle(slot)
+        yield None
+    if not stage.over:
+        return True
+    for waiting in (cranes.next_load, cranes.next_factor, cranes.next_tighten_s):
+        waiting.pop(slot, None)
+    return False
+
+
 def shock_at_lift_off(stage: Stage, cranes: Cranes) -> Script:
     """Snatch a load of 70 % of the capacity from the floor."""
     slot = stage.slot
@@ -48,13 +187,24 @@ def shock_at_lift_off(stage: Stage, cranes: Cranes) -> Script:
     cranes.begin_cycle(slot)
     while not stage.over and slot in cranes.next_factor:
         cranes.begin_cycle(slot)
-        yield
+        yield None
     stage.begins()
     yield from hold(stage)
     stage.ends()
 
 
 CRANE_SCRIPTS: Mapping[str, CraneScript] = {
-    script.__name__: script for script in (overload, gusts, shock_at_lift_off)
-}
+    script.__name__: script
+    for script in (
+        overload,
+        shock_load,
+        side_pull,
+        brake_slip,
+        lost_load,
+        load_cell_drift,
+        wind_over_limit,
+        gusts,
+        shock_at_lift_off,
+    )
+} | {"limiter_defeated": overload}
 """Script by injection name."""

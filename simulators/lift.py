@@ -74,6 +74,9 @@ class Phase(IntEnum):
     HELD = 7
 
 
+_IDLE, _MOVING, _STOPPING = int(Phase.IDLE), int(Phase.MOVING), int(Phase.STOPPING)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiftDesign:
     """What one lift is.
@@ -151,6 +154,10 @@ class Lifts:
         self.start_jammed = np.zeros(n, dtype=bool)
         self.door_held = np.zeros(n, dtype=bool)
         self.presence_forced = np.zeros(n, dtype=bool)
+        self.presence_blind = np.zeros(n, dtype=bool)
+        self.goods_kg = np.zeros(n)
+        self.door_forced_open = np.zeros(n, dtype=bool)
+        self.stop_empty = np.zeros(n, dtype=bool)
         self.level_lost = np.zeros(n, dtype=bool)
         self._ride: dict[int, tuple[int, int | None]] = {}
 
@@ -181,6 +188,15 @@ class Lifts:
         self._arrive[slot] = arrive
         self._start_run(slot, to_m, now_s, speed_mps=CREEP_SPEED_MPS)
 
+    def run_empty(self, slot: int, to_m: float, now_s: float, *, arrive: Phase) -> None:
+        """Send an idle car to a height at rated speed and take up ``arrive`` there."""
+        self._arrive[slot] = arrive
+        self._start_run(slot, to_m, now_s)
+
+    def far_height(self, slot: int) -> float:
+        """Height of the floor farthest from the car."""
+        return float(self.floor_m[slot, self._far_floor(slot, int(self.floor[slot]))])
+
     def open_here(self, slot: int, now_s: float) -> None:
         """Open the door where the car stands; whoever is inside leaves."""
         self._target[slot] = self.floor[slot]
@@ -206,26 +222,27 @@ class Lifts:
     def step(self, now_s: float) -> None:
         """Advance all lifts to ``now_s``, one step after the last one."""
         self._move(now_s)
-        for slot in np.flatnonzero(now_s >= self.phase_end_s - 1e-9):
+        for slot in (now_s >= self.phase_end_s - 1e-9).nonzero()[0]:
             self._finish(int(slot), now_s)
-        calling = (self.phase == Phase.IDLE) & (now_s >= self.next_call_s) & self.accepting
-        for slot in np.flatnonzero(calling):
+        calling = (self.phase == _IDLE) & (now_s >= self.next_call_s) & self.accepting
+        for slot in calling.nonzero()[0]:
             self._take_call(int(slot), now_s)
         self.seen_s[self.people > 0] = now_s
 
     def present(self, now_s: float) -> NDArray[np.bool_]:
         """Presence sensor of each car: on while somebody is inside and for the hold-off after."""
-        return (now_s - self.seen_s < PRESENCE_HOLD_S) | self.presence_forced
+        seen = (now_s - self.seen_s < PRESENCE_HOLD_S) & ~self.presence_blind
+        return seen | self.presence_forced
 
     def _move(self, now_s: float) -> None:
-        moving = np.flatnonzero(self.phase == Phase.MOVING)
+        moving = (self.phase == _MOVING).nonzero()[0]
         if moving.size:
             covered, speed, _ = self._runs.at(moving, now_s - self._run_start_s[moving])
             way = self.direction[moving]
             self.position_m[moving] = self._run_from_m[moving] + way * covered
             self.speed_mps[moving] = way * speed
             self._stop_where_armed(moving, now_s)
-        stopping = np.flatnonzero(self.phase == Phase.STOPPING)
+        stopping = (self.phase == _STOPPING).nonzero()[0]
         if stopping.size:
             before = np.abs(self.speed_mps[stopping])
             after = np.maximum(before - STOP_DECELERATION_MPS2 * STEP_S, 0.0)
@@ -243,14 +260,15 @@ class Lifts:
         self.at_zone[slots] = distance.min(axis=1) <= DOOR_ZONE_M
 
     def _stop_where_armed(self, moving: NDArray[np.intp], now_s: float) -> None:
-        for slot in moving[self.stop_armed[moving] & (self.people[moving] > 0)]:
+        armed = np.where(self.people[moving] > 0, self.stop_armed[moving], self.stop_empty[moving])
+        for slot in moving[armed]:
             speed = abs(float(self.speed_mps[slot]))
             rest_m = self.position_m[slot] + self.direction[slot] * (
                 speed**2 / (2.0 * STOP_DECELERATION_MPS2)
             )
             clearance_m = float(np.abs(self.floor_m[slot] - rest_m).min())
             if speed > 0.4 and clearance_m > 3.0 * DOOR_ZONE_M:  # noqa: PLR2004 - any real motion
-                self.stop_armed[slot] = False
+                self.stop_armed[slot] = self.stop_empty[slot] = False
                 self._set(int(slot), Phase.STOPPING, now_s + speed / STOP_DECELERATION_MPS2)
 
     def _finish(self, slot: int, now_s: float) -> None:

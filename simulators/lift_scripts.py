@@ -1,6 +1,6 @@
 """Scripts of lifts: entrapments, faults, and everything that only looks like one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from domain.readings import Stream
 from simulators.lift import Lifts, Phase
@@ -10,6 +10,12 @@ LiftScript = Callable[[Stage, Lifts], Script]
 
 SHORTEST_CREEP_M = 0.5
 """Shortest run of an inspection."""
+
+EVIDENT_CYCLES = 3
+"""A door that opened so often without a ride is evidently cycling."""
+
+CLOSED_S = 0.8
+"""A cycling door stays closed so long before it opens again."""
 
 RELEARN_S = 30.0
 """A car whose floor position was lost stands so long before it levels itself again."""
@@ -51,9 +57,7 @@ def alarm_button(stage: Stage, lifts: Lifts) -> Script:
 
 def lift_fault(stage: Stage, lifts: Lifts) -> Script:
     """Take the empty car out of use with a fault code."""
-    yield from _until_empty(stage, lifts)
-    if stage.over:
-        lifts.accepting[stage.slot] = True
+    if not (yield from _take_empty(stage, lifts)):
         return
     lifts.stand(stage.slot)
     code = stage.entry.text("code")
@@ -71,7 +75,7 @@ def cleaner_holding_door(stage: Stage, lifts: Lifts) -> Script:
     slot = stage.slot
     lifts.ride(slot, 1)
     while not stage.over and not (lifts.phase[slot] == Phase.OPEN and lifts.people[slot]):
-        yield
+        yield None
     lifts.door_held[slot] = True
     stage.begins()
     yield from hold(stage)
@@ -109,10 +113,10 @@ def inspection(stage: Stage, lifts: Lifts) -> Script:
         yield from _until_held(stage, lifts)
         yield from pause(stage, stage.entry.number("stop_s"))
     while lifts.phase[slot] != Phase.HELD:
-        yield
+        yield None
     lifts.relevel(slot, stage.clock.now_s)
     while lifts.people[slot]:
-        yield
+        yield None
     _leave_mode(stage, lifts)
 
 
@@ -124,7 +128,7 @@ def fire_return(stage: Stage, lifts: Lifts) -> Script:
         lifts.ride(slot, 1)
         yield from _until_riding(stage, lifts)
         while lifts.people[slot]:
-            yield
+            yield None
     lifts.ride(slot, 1, target=lobby)
     yield from _until_riding(stage, lifts)
     _enter_mode(stage, lifts, 3, "44")
@@ -147,8 +151,162 @@ def long_express_run(stage: Stage, lifts: Lifts) -> Script:
     yield from _until_riding(stage, lifts)
     stage.begins()
     while lifts.people[slot]:
-        yield
+        yield None
     stage.ends()
+
+
+def stopped_outside_zone(stage: Stage, lifts: Lifts) -> Script:
+    """Stop the empty car between floors until somebody levels it."""
+    slot = stage.slot
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    lifts.stop_empty[slot] = True
+    lifts.run_empty(slot, lifts.far_height(slot), stage.clock.now_s, arrive=Phase.IDLE)
+    while lifts.phase[slot] not in (Phase.HELD, Phase.IDLE):
+        yield None
+    lifts.stop_empty[slot] = False
+    if lifts.phase[slot] == Phase.HELD:
+        yield from _stand_with_code(stage)
+        yield from _level(stage, lifts)
+        stage.ends()
+    lifts.accepting[slot] = True
+
+
+def moved_with_door_open(stage: Stage, lifts: Lifts) -> Script:
+    """Creep away from a floor with the door open, empty, and stand there."""
+    slot = stage.slot
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    lifts.open_here(slot, stage.clock.now_s)
+    while lifts.phase[slot] != Phase.OPEN:
+        yield None
+    lifts.door_forced_open[slot] = True
+    way_m = stage.entry.number("by_m") * (1.0 if lifts.floor[slot] == 0 else -1.0)
+    lifts.creep(slot, float(lifts.position_m[slot]) + way_m, stage.clock.now_s)
+    stage.begins()
+    stage.evident()
+    while lifts.phase[slot] != Phase.HELD:
+        yield None
+    yield from _stand_with_code(stage)
+    lifts.door_forced_open[slot] = False
+    yield from _level(stage, lifts)
+    stage.ends()
+    lifts.accepting[slot] = True
+
+
+def over_travel(stage: Stage, lifts: Lifts) -> Script:
+    """Run the empty car past a terminal floor onto the limit."""
+    slot = stage.slot
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    floors_m = lifts.designs[slot].floors_m
+    down = lifts.floor[slot] > len(floors_m) // 2
+    by_m = stage.entry.number("by_m")
+    end_m = floors_m[0] - by_m if down else floors_m[-1] + by_m
+    lifts.run_empty(slot, end_m, stage.clock.now_s, arrive=Phase.HELD)
+    while lifts.phase[slot] != Phase.HELD:
+        yield None
+    yield from _stand_with_code(stage)
+    yield from _level(stage, lifts)
+    stage.ends()
+    lifts.accepting[slot] = True
+
+
+def door_held_open(stage: Stage, lifts: Lifts) -> Script:
+    """Block the door of the empty car."""
+    slot = stage.slot
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    lifts.door_held[slot] = True
+    lifts.open_here(slot, stage.clock.now_s)
+    yield from _stand_with_code(stage)
+    lifts.door_held[slot] = False
+    stage.ends()
+    lifts.accepting[slot] = True
+
+
+def door_cycling(stage: Stage, lifts: Lifts) -> Script:
+    """Let the door of the empty car close and open again, over and over."""
+    slot = stage.slot
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    attempts = 0
+    stage.begins()
+    while not stage.over:
+        lifts.open_here(slot, stage.clock.now_s)
+        attempts += 1
+        if attempts == EVIDENT_CYCLES:
+            stage.evident()
+        while lifts.phase[slot] != Phase.OPEN:
+            yield None
+        lifts.phase_end_s[slot] = stage.clock.now_s + stage.entry.number("open_s")
+        while lifts.phase[slot] != Phase.IDLE:
+            yield None
+        yield from pause(stage, CLOSED_S)
+    stage.ends()
+    lifts.accepting[slot] = True
+
+
+def out_of_service(stage: Stage, lifts: Lifts) -> Script:
+    """Leave service without any reason told."""
+    if not (yield from _take_empty(stage, lifts)):
+        return
+    lifts.stand(stage.slot)
+    stage.evident()
+    _enter_mode(stage, lifts, 0, "42")
+    yield from hold(stage)
+    _leave_mode(stage, lifts)
+    _back_in_use(stage, lifts)
+
+
+def power_failure(stage: Stage, lifts: Lifts) -> Script:
+    """Cut the mains: the car levels on its battery, lets people out, and stands."""
+    slot = stage.slot
+    lifts.accepting[slot] = False
+    lifts.mains[slot] = False
+    stage.begins()
+    stage.evident()
+    told = stage.entry.flag("event")
+    if told:
+        stage.code(Stream.EVENT, "41", active=True)
+    yield from hold(stage)
+    lifts.mains[slot] = True
+    if told:
+        stage.code(Stream.EVENT, "41", active=False)
+    lifts.accepting[slot] = True
+    stage.ends()
+
+
+def held_at_level(stage: Stage, lifts: Lifts) -> Script:
+    """Hold the door at a floor with people inside and outside."""
+    slot = stage.slot
+    lifts.ride(slot, round(stage.entry.number("people")))
+    while not stage.over and not (lifts.phase[slot] == Phase.OPEN and lifts.people[slot]):
+        yield None
+    lifts.drop_ride(slot)
+    if stage.over:
+        return
+    lifts.door_held[slot] = True
+    stage.begins()
+    yield from hold(stage)
+    lifts.door_held[slot] = False
+    stage.ends()
+
+
+def presence_misses_person(stage: Stage, lifts: Lifts) -> Script:
+    """Blind the presence sensor while the car works as it should."""
+    lifts.presence_blind[stage.slot] = True
+    stage.begins()
+    yield from hold(stage)
+    lifts.presence_blind[stage.slot] = False
+    stage.ends()
+
+
+def goods_in_car(stage: Stage, lifts: Lifts) -> Script:
+    """Leave goods in the car that hold presence and load."""
+    lifts.goods_kg[stage.slot] = stage.entry.number("load_kg")
+    yield from presence_held(stage, lifts)
+    lifts.goods_kg[stage.slot] = 0.0
 
 
 def presence_held(stage: Stage, lifts: Lifts) -> Script:
@@ -161,7 +319,7 @@ def presence_held(stage: Stage, lifts: Lifts) -> Script:
     while not stage.over:
         if lifts.phase[slot] != Phase.IDLE:
             lifts.next_call_s[slot] = stage.clock.now_s + idle_s
-        yield
+        yield None
     lifts.presence_forced[slot] = False
     stage.ends()
 
@@ -169,7 +327,8 @@ def presence_held(stage: Stage, lifts: Lifts) -> Script:
 def level_switch_lost(stage: Stage, lifts: Lifts) -> Script:
     """Cut the power of an empty car; its door-zone signal is gone until it levels again."""
     slot = stage.slot
-    yield from _until_empty(stage, lifts)
+    if not (yield from _take_empty(stage, lifts)):
+        return
     lifts.stand(slot)
     stage.begins()
     lifts.mains[slot] = False
@@ -191,7 +350,12 @@ def _trapped(stage: Stage, lifts: Lifts, rescue: Callable[[], None]) -> Script:
     stage.begins()
     stage.evident()
     onset_s = stage.clock.now_s
-    code, code_sent, alarm_sent = stage.entry.text("code"), False, False
+    mains_off = stage.entry.flag("mains_off")
+    if mains_off:
+        lifts.mains[stage.slot] = False
+        stage.code(Stream.EVENT, "41", active=True)
+    code = "" if mains_off else stage.entry.text("code")
+    code_sent, alarm_sent = False, False
     code_at_s = onset_s + stage.entry.number("code_after_s")
     alarm_after_s = stage.entry.number("alarm_after_s")
     while not stage.over:
@@ -201,10 +365,13 @@ def _trapped(stage: Stage, lifts: Lifts, rescue: Callable[[], None]) -> Script:
         if alarm_after_s >= 0 and not alarm_sent and stage.clock.now_s >= onset_s + alarm_after_s:
             stage.press_alarm()
             alarm_sent = True
-        yield
+        yield None
+    if mains_off:
+        lifts.mains[stage.slot] = True
+        stage.code(Stream.EVENT, "41", active=False)
     rescue()
     while lifts.people[stage.slot]:
-        yield
+        yield None
     stage.ends()
     if code_sent:
         stage.code(Stream.FAULT, code, active=False)
@@ -212,7 +379,7 @@ def _trapped(stage: Stage, lifts: Lifts, rescue: Callable[[], None]) -> Script:
 
 def _until_held(stage: Stage, lifts: Lifts) -> Script:
     while not stage.over and lifts.phase[stage.slot] != Phase.HELD:
-        yield
+        yield None
     lifts.drop_ride(stage.slot)
 
 
@@ -221,14 +388,43 @@ def _until_riding(stage: Stage, lifts: Lifts) -> Script:
     while lifts.ride_pending(slot) or not (
         lifts.phase[slot] == Phase.MOVING and lifts.people[slot]
     ):
-        yield
+        yield None
 
 
 def _until_empty(stage: Stage, lifts: Lifts) -> Script:
     slot = stage.slot
     lifts.accepting[slot] = False
     while not stage.over and (lifts.phase[slot] != Phase.IDLE or lifts.people[slot]):
-        yield
+        yield None
+
+
+def _take_empty(stage: Stage, lifts: Lifts) -> Generator[float | None, None, bool]:
+    """Keep calls away until the car is empty and idle; whether it is before the entry is over."""
+    yield from _until_empty(stage, lifts)
+    if not stage.over:
+        return True
+    lifts.accepting[stage.slot] = True
+    return False
+
+
+def _stand_with_code(stage: Stage) -> Script:
+    """Begin if that has not happened, report the entry's fault code, and stand to the end."""
+    if stage.note.from_ns is None:
+        stage.begins()
+        stage.evident()
+    code = stage.entry.text("code")
+    if code:
+        stage.code(Stream.FAULT, code, active=True)
+    yield from hold(stage)
+    if code:
+        stage.code(Stream.FAULT, code, active=False)
+
+
+def _level(stage: Stage, lifts: Lifts) -> Script:
+    """Somebody levels the car; its door opens and closes."""
+    lifts.relevel(stage.slot, stage.clock.now_s)
+    while lifts.phase[stage.slot] != Phase.OPEN:
+        yield None
 
 
 def _back_in_use(stage: Stage, lifts: Lifts) -> None:
@@ -272,6 +468,16 @@ LIFT_SCRIPTS: Mapping[str, LiftScript] = {
         long_express_run,
         presence_held,
         level_switch_lost,
+        stopped_outside_zone,
+        moved_with_door_open,
+        over_travel,
+        door_held_open,
+        door_cycling,
+        out_of_service,
+        power_failure,
+        held_at_level,
+        presence_misses_person,
+        goods_in_car,
     )
 }
 """Script by injection name."""

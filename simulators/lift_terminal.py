@@ -11,6 +11,16 @@ RUNNING_TELEMETRY_S = 2.0
 """Sampling interval of speed and load while the car runs; else it is the report interval."""
 
 LOAD_NOISE_KG = 2.0
+TEMPERATURE_STEP_C = 0.02
+"""Random walk of the cabin temperature from sample to sample."""
+
+_DIRECTION_CODES = np.array([0, 1, 2], dtype=np.int32)
+"""Code of a direction; -1 for down is the last one."""
+
+_STATUS = Stream.STATUS
+_TELEMETRY = Stream.TELEMETRY
+_MOVING, _STOPPING = int(Phase.MOVING), int(Phase.STOPPING)
+_OPENING, _CLOSING = int(Phase.OPENING), int(Phase.CLOSING)
 
 UNKNOWN = -1
 """Status value that is sent as null."""
@@ -48,7 +58,8 @@ class LiftReporter:
         self._first = first_device
         self._rng = rng
         self._interval_s = np.array([design.report_interval_s for design in lifts.designs])
-        self._reported: NDArray[np.int32] = np.full((n, len(STATUS)), UNKNOWN - 1, dtype=np.int32)
+        self._reported: NDArray[np.int32] = np.full((len(STATUS), n), UNKNOWN - 1, dtype=np.int32)
+        self._spare = self._reported.copy()
         self._next_full_s = np.zeros(n)
         self._first_gap_s = rng.uniform(0.2, 1.0, n) * self._interval_s
         self._next_telemetry_s = rng.uniform(0.0, self._interval_s)
@@ -63,64 +74,80 @@ class LiftReporter:
         status = self._status(now_s)
         changed = status != self._reported
         full = now_s >= self._next_full_s
-        for slot in np.flatnonzero(full | changed.any(axis=1)):
-            self._send_status(int(slot), status[slot], changed[slot], full=bool(full[slot]))
+        slots = (full | changed.any(axis=0)).nonzero()[0]
+        if slots.size:
+            rows = (slots, status[:, slots].T, changed[:, slots].T, full[slots])
+            for row in zip(*(column.tolist() for column in rows), strict=True):
+                self._send_status(*row)
+        self._spare = self._reported
         self._reported = status
         gap_s = self._interval_s if now_s > 0.0 else self._first_gap_s
         self._next_full_s[full] = now_s + gap_s[full]
         self._sample(now_s)
 
     def _status(self, now_s: float) -> NDArray[np.int32]:
-        lifts = self._lifts
-        moving = (lifts.phase == Phase.MOVING) | (lifts.phase == Phase.STOPPING)
-        open_door = (lifts.phase >= Phase.OPENING) & (lifts.phase <= Phase.CLOSING)
-        direction = np.where(lifts.direction < 0, 2, lifts.direction)
+        lifts, phase, status = self._lifts, self._lifts.phase, self._spare
+        moving = (phase == _MOVING) | (phase == _STOPPING)
+        open_door = (phase >= _OPENING) & (phase <= _CLOSING)
+        open_door |= lifts.door_forced_open
         columns = (
             lifts.service_mode,
             moving,
-            np.where(moving, direction, 0),
+            _DIRECTION_CODES[lifts.direction] * moving,
             lifts.at_zone & ~lifts.level_lost,
             lifts.floor,
             ~open_door,
             np.where(lifts.mains, lifts.present(now_s), UNKNOWN),
             lifts.mains,
         )
-        return np.stack([np.asarray(column, dtype=np.int32) for column in columns], axis=1)
+        for row, column in zip(status, columns, strict=True):
+            row[:] = column
+        return status
 
-    def _send_status(
-        self, slot: int, status: NDArray[np.int32], changed: NDArray[np.bool_], *, full: bool
-    ) -> None:
-        values: dict[str, object] = {}
-        for column, name in enumerate(STATUS):
-            if full or changed[column]:
-                values[name] = self._value(slot, name, int(status[column]))
+    def _send_status(self, slot: int, status: list[int], changed: list[bool], full: bool) -> None:
+        values: dict[str, object] = {
+            name: self._value(slot, name, value)
+            for name, value, new in zip(STATUS, status, changed, strict=True)
+            if full or new
+        }
         if full:
             lifts = self._lifts
             values["running_time_h"] = round(float(lifts.running_s[slot]) / 3600.0, 2)
             values["trips"] = int(lifts.trips[slot])
             values["door_cycles"] = int(lifts.door_cycles[slot])
-        self._terminals.send(self._first + slot, Stream.STATUS, {"v": values})
+        self._terminals.send(self._first + slot, _STATUS, {"v": values})
 
     def _value(self, slot: int, name: str, value: int) -> object:
         if value == UNKNOWN:
             return None
-        if name == "car_position":
-            return self._lifts.designs[slot].labels[value]
-        return bool(value) if name in _FLAGS else value
+        if name in _FLAGS:
+            return value == 1
+        return self._lifts.designs[slot].labels[value] if name == "car_position" else value
 
     def _sample(self, now_s: float) -> None:
         lifts = self._lifts
         due = now_s >= self._next_telemetry_s
-        for slot in np.flatnonzero(due):
-            self._temperature_c[slot] += self._rng.normal(0.0, 0.02)
-            load_kg = float(lifts.load_kg[slot]) + self._rng.normal(0.0, LOAD_NOISE_KG)
-            values = {
-                "speed_mps": round(float(lifts.speed_mps[slot]), 3) + 0.0,
-                "load_kg": round(load_kg),
-                "cabin_temperature_c": round(float(self._temperature_c[slot]), 1),
-            }
-            self._terminals.send(self._first + int(slot), Stream.TELEMETRY, {"v": values})
-        running = lifts.phase == Phase.MOVING
-        self._next_telemetry_s[due] = now_s + self._interval_s[due]
+        slots = due.nonzero()[0]
+        if slots.size:
+            noise = self._rng.normal(0.0, 1.0, (slots.size, 2))
+            self._temperature_c[slots] += TEMPERATURE_STEP_C * noise[:, 0]
+            load_kg = lifts.load_kg[slots] + lifts.goods_kg[slots] + LOAD_NOISE_KG * noise[:, 1]
+            rows = (
+                slots,
+                np.round(lifts.speed_mps[slots], 3) + 0.0,
+                np.round(load_kg).astype(np.int64),
+                np.round(self._temperature_c[slots], 1),
+            )
+            for slot, speed_mps, load, temperature_c in zip(
+                *(column.tolist() for column in rows), strict=True
+            ):
+                values = {
+                    "speed_mps": speed_mps,
+                    "load_kg": load,
+                    "cabin_temperature_c": temperature_c,
+                }
+                self._terminals.send(self._first + slot, _TELEMETRY, {"v": values})
+            self._next_telemetry_s[slots] = now_s + self._interval_s[slots]
+        running = (lifts.phase == _MOVING).nonzero()[0]
         soon_s = now_s + RUNNING_TELEMETRY_S
         self._next_telemetry_s[running] = np.minimum(self._next_telemetry_s[running], soon_s)

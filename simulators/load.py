@@ -41,7 +41,7 @@ _VALUES: Mapping[Kind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LoadMessage(Outgoing):
     """A message of a plan.
 

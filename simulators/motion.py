@@ -93,12 +93,12 @@ class Runs:
         """
         distance, peak, jerk, t_j, t_a, t_v = self._table[slots].T
         total = 2.0 * (2.0 * t_j + t_a) + t_v
-        t = np.clip(elapsed_s, 0.0, total)
+        t = np.minimum(np.maximum(elapsed_s, 0.0), total)
         mirrored = t > total / 2.0
         t = np.where(mirrored, total - t, t)
         rise = np.minimum(t, t_j)
-        hold = np.clip(t - t_j, 0.0, t_a)
-        fall = np.clip(t - t_j - t_a, 0.0, t_j)
+        hold = np.minimum(np.maximum(t - t_j, 0.0), t_a)
+        fall = np.minimum(np.maximum(t - t_j - t_a, 0.0), t_j)
         cruise = np.maximum(t - 2.0 * t_j - t_a, 0.0)
         top = jerk * t_j
         acceleration = jerk * rise - jerk * fall

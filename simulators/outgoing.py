@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
-    """One MQTT message to publish.
+    """One MQTT message to publish; nobody changes it.
+
+    It is not frozen, because that would triple the time to make one and worlds make millions.
 
     Parameters
     ----------

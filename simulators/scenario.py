@@ -4,25 +4,25 @@ The format is documented in ``docs/simulators.md``; `load` checks a file complet
 every error at once, because a scenario is written by people.
 """
 
-import difflib
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
+from domain.channels import CHANNELS, ChannelType
 from domain.equipment import Kind
 from domain.errors import UsageError
 from simulators.catalog import INJECTIONS, SIMULATED, Injection, Parameter, Value
-
-_T = TypeVar("_T")
+from simulators.checking import attempt, known_keys, nearest, number
+from simulators.drawn import Drawn, Reports, parse_drawn, parse_reports
 
 DEVICES_MAX = 20_000
 """Simulated devices in one world."""
 
 ENTRIES_MAX = 10_000
-"""Entries of one scenario."""
+"""Written entries of one scenario: people type them; drawn ones have a limit of their own."""
 
 DURATION_S_MAX = 366 * 86_400.0
 """Longest scenario."""
@@ -41,16 +41,17 @@ class FleetSize:
     lifts: int = 0
     boilers: int = 0
     cranes: int = 0
+    escalators: int = 0
+    vessels: int = 0
 
     def of(self, kind: Kind) -> int:
         """Devices of one kind."""
-        counts = {Kind.LIFT: self.lifts, Kind.BOILER: self.boilers, Kind.CRANE: self.cranes}
-        return counts.get(kind, 0)
+        return int(getattr(self, f"{kind}s", 0))
 
     @property
     def total(self) -> int:
         """Devices of all kinds."""
-        return self.lifts + self.boilers + self.cranes
+        return sum(self.of(kind) for kind in SIMULATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A fleet and what happens to it within ``duration_s``."""
+    """A fleet and what happens to it within ``duration_s``.
+
+    Parameters
+    ----------
+    entries
+        What is written down.
+    drawn
+        What is drawn from the seed besides; ``None`` = nothing.
+    """
 
     name: str
     duration_s: float
     fleet: FleetSize
     entries: tuple[Entry, ...] = ()
+    drawn: Drawn | None = None
+    reports: Reports = field(default_factory=Reports)
 
     def entries_of(self, what: str) -> tuple[Entry, ...]:
         """Entries of one injection."""
@@ -156,11 +167,11 @@ def make_entry(
     """
     injection = INJECTIONS.get(what)
     if injection is None:
-        raise UsageError(f'unknown injection "{what}"{_nearest(what, INJECTIONS)}')
+        raise UsageError(f'unknown injection "{what}"{nearest(what, INJECTIONS)}')
     given = dict(parameters or {})
     for name in given:
         if name not in injection.parameters:
-            hint = _nearest(name, injection.parameters)
+            hint = nearest(name, injection.parameters)
             raise UsageError(f'{what} has no parameter "{name}"{hint}')
     values = {
         name: _checked(f"{what}.{name}", parameter, given.get(name, parameter.default))
@@ -169,8 +180,8 @@ def make_entry(
     return Entry(
         what=what,
         equipment_id=equipment_id,
-        start_s=_number("start_s", start_s, 0.0, DURATION_S_MAX),
-        duration_s=_number("duration_s", duration_s, 0.0, DURATION_S_MAX),
+        start_s=number("start_s", start_s, 0.0, DURATION_S_MAX),
+        duration_s=number("duration_s", duration_s, 0.0, DURATION_S_MAX),
         parameters=values,
     )
 
@@ -208,12 +219,14 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"scenario {name} is not TOML: {error}") from error
     errors: list[str] = []
-    _known_keys("the scenario", document, {"name", "duration_s", "fleet", "entry"}, errors)
+    known_keys("the scenario", document, _KEYS, errors)
     fleet = _fleet(document.get("fleet"), errors)
-    duration_s = _attempt(
-        lambda: _number("duration_s", document.get("duration_s"), 1.0, DURATION_S_MAX), errors
+    duration_s = attempt(
+        lambda: number("duration_s", document.get("duration_s"), 1.0, DURATION_S_MAX), errors
     )
     entries = tuple(_entries(document.get("entry", []), fleet, errors))
+    drawn = parse_drawn(document["drawn"], errors) if "drawn" in document else None
+    reporting = parse_reports(document.get("reports", {}), errors)
     if errors:
         raise UsageError(f"scenario {name}:\n" + "\n".join(f"- {error}" for error in errors))
     return Scenario(
@@ -221,16 +234,22 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
         duration_s=cast("float", duration_s),
         fleet=fleet,
         entries=entries,
+        drawn=drawn,
+        reports=reporting,
     )
+
+
+_KEYS = {"name", "duration_s", "fleet", "reports", "entry", "drawn"}
+_FLEET_KEYS = tuple(size.name for size in fields(FleetSize))
 
 
 def _fleet(table: object, errors: list[str]) -> FleetSize:
     if not isinstance(table, dict):
-        errors.append("[fleet] with lifts, boilers, cranes is missing")
+        errors.append(f"[fleet] with {', '.join(_FLEET_KEYS)} is missing")
         return FleetSize()
-    _known_keys("[fleet]", table, {"lifts", "boilers", "cranes"}, errors)
+    known_keys("[fleet]", table, set(_FLEET_KEYS), errors)
     counts: dict[str, int] = {}
-    for key in ("lifts", "boilers", "cranes"):
+    for key in _FLEET_KEYS:
         value = table.get(key, 0)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= DEVICES_MAX:
             counts[key] = value
@@ -246,10 +265,10 @@ def _entries(tables: object, fleet: FleetSize, errors: list[str]) -> Iterable[En
     if not isinstance(tables, list) or len(tables) > ENTRIES_MAX:
         errors.append(f"[[entry]] is a list of at most {ENTRIES_MAX} tables")
         return
-    for number, table in enumerate(tables, start=1):
+    for place, table in enumerate(tables, start=1):
         found: list[str] = []
-        entry = _attempt(partial(_entry, table, fleet, found), found)
-        errors.extend(f"entry {number}: {error}" for error in found)
+        entry = attempt(partial(_entry, table, fleet, found), found)
+        errors.extend(f"entry {place}: {error}" for error in found)
         if entry is not None:
             yield entry
 
@@ -257,7 +276,7 @@ def _entries(tables: object, fleet: FleetSize, errors: list[str]) -> Iterable[En
 def _entry(table: object, fleet: FleetSize, errors: list[str]) -> Entry:
     if not isinstance(table, dict):
         raise UsageError("is no table")
-    _known_keys("it", table, {"what", "equipment", "start_s", "duration_s", "parameters"}, errors)
+    known_keys("it", table, {"what", "equipment", "start_s", "duration_s", "parameters"}, errors)
     parameters = table.get("parameters", {})
     if not isinstance(parameters, dict):
         raise UsageError("parameters is no table")
@@ -272,6 +291,11 @@ def _entry(table: object, fleet: FleetSize, errors: list[str]) -> Entry:
     if kind not in entry.injection.kinds:
         kinds = ", ".join(sorted(entry.injection.kinds))
         raise UsageError(f"{entry.what} is for {kinds}, not for {entry.equipment_id}")
+    channel = entry.parameters.get("channel", "")
+    numeric = [one.name for one in CHANNELS[kind] if one.type is ChannelType.NUMBER]
+    if channel and channel not in numeric:
+        hint = nearest(str(channel), numeric)
+        raise UsageError(f'{entry.what}: a {kind} measures no "{channel}"{hint}')
     return entry
 
 
@@ -287,31 +311,4 @@ def _checked(where: str, parameter: Parameter, value: object) -> Value:
         if parameter.choices and value not in parameter.choices:
             raise UsageError(f"{where} is one of {', '.join(parameter.choices)}, not {value!r}")
         return value
-    return _number(where, value, parameter.minimum, parameter.maximum)
-
-
-def _number(where: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise UsageError(f"{where} is a number from {low:g} to {high:g}, not {value!r}")
-    return float(value)
-
-
-def _known_keys(
-    where: str, table: Mapping[str, object], known: set[str], errors: list[str]
-) -> None:
-    errors.extend(
-        f'{where} has no key "{key}"{_nearest(key, known)}' for key in table if key not in known
-    )
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(word, list(known), n=1)
-    return f', did you mean "{matches[0]}"?' if matches else ""
-
-
-def _attempt(check: Callable[[], _T], errors: list[str]) -> _T | None:
-    try:
-        return check()
-    except UsageError as error:
-        errors.append(str(error))
-        return None
+    return number(where, value, parameter.minimum, parameter.maximum)

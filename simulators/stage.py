@@ -1,7 +1,7 @@
 """Scripts of injections: generators that act on one device, step by step.
 
-A script is resumed once a simulation step, after the models have moved and before the terminals
-report, so what it changes shows in the same step's messages.
+A script is resumed at most once a simulation step, after the models have moved and before the
+terminals report, so what it changes shows in the same step's messages.
 """
 
 from collections.abc import Callable, Generator
@@ -13,8 +13,8 @@ from simulators.scenario import Entry
 from simulators.terminal import Terminal, Terminals
 from simulators.truth import TruthNote
 
-Script = Generator[None, None, None]
-"""A running injection; each ``yield`` is one simulation step."""
+Script = Generator[float | None, None, None]
+"""A running injection; it goes on in the next step, or first at the instant [s] that it yields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +73,12 @@ class Stage:
 
 def hold(stage: Stage) -> Script:
     """Wait until the entry's time has run out."""
-    while not stage.over:
-        yield
+    if not stage.over:
+        yield stage.entry.end_s
 
 
 def pause(stage: Stage, duration_s: float) -> Script:
     """Wait for a while."""
     end_s = stage.clock.now_s + duration_s
     while stage.clock.now_s < end_s:
-        yield
+        yield end_s

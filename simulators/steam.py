@@ -67,19 +67,24 @@ def saturation(pressure_mpa: Array) -> Saturation:
     """Properties at absolute pressures: densities in kg/m3, enthalpies in kJ/kg."""
     p = np.clip(np.asarray(pressure_mpa, dtype=np.float64), PRESSURE_MIN_MPA, PRESSURE_MAX_MPA)
     x = np.log(p)
-    values = [_polynomial(_FITS[:, column], x) for column in range(5)]
-    slopes = [_polynomial(_SLOPES[:, column], x) / p for column in range(5)]
+    values = _polynomials(_FITS, x)
+    slopes = _polynomials(_SLOPES, x) / p
     return Saturation(*values, *slopes)
 
 
 def saturation_temperature_c(pressure_mpa: Array) -> Array:
     """Boiling temperature at an absolute pressure."""
     p = np.clip(pressure_mpa, PRESSURE_MIN_MPA, PRESSURE_MAX_MPA)
-    return _polynomial(_FITS[:, 0], np.log(p))
+    return np.asarray(_polynomials(_FITS[:, :1], np.log(p))[0])
 
 
-def _polynomial(coefficients: Array, x: Array) -> Array:
-    return np.asarray(np.polyval(coefficients, x), dtype=np.float64)
+def _polynomials(coefficients: Array, x: Array) -> Array:
+    """Value of each column's polynomial at each x, float64[columns, n], by Horner's rule."""
+    value = np.broadcast_to(coefficients[0][:, None], (coefficients.shape[1], x.size)).copy()
+    for row in coefficients[1:]:
+        value *= x
+        value += row[:, None]
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from domain.equipment import Kind
 from domain.instants import seconds
 from simulators.stage import Script, Stage, hold, pause
 
@@ -10,7 +11,7 @@ def device_offline(stage: Stage) -> Script:
     """Fall silent; optionally the broker publishes the last will; come back with a snapshot."""
     stage.begins()
     stage.evident()
-    yield
+    yield None
     stage.terminal.silent = True
     will_after_s = stage.entry.number("will_after_s")
     if will_after_s >= 0:
@@ -18,7 +19,7 @@ def device_offline(stage: Stage) -> Script:
         stage.terminals.will(stage.device)
     yield from hold(stage)
     stage.terminal.silent = False
-    stage.terminal.next_alive_ns = stage.clock.now_ns
+    stage.terminals.beat_at(stage.device, stage.clock.now_ns)
     stage.resend(stage.slot)
     stage.ends()
 
@@ -86,6 +87,88 @@ def sentinel_values(stage: Stage) -> Script:
     stage.ends()
 
 
+def sensor_stuck(stage: Stage) -> Script:
+    """Repeat the last value of a channel."""
+    kept: list[float] = []
+
+    def sense(value: float) -> float:
+        if not kept:
+            kept.append(value)
+        return kept[0]
+
+    stage.evident()
+    yield from _with_sensor(stage, sense)
+
+
+def sensor_drift(stage: Stage) -> Script:
+    """Let a channel wander off at a steady rate."""
+    share_per_s = stage.entry.number("rate_per_h") / 3600.0
+    start_s, span = stage.clock.now_s, _span(stage)
+
+    def sense(value: float) -> float:
+        share = share_per_s * (stage.clock.now_s - start_s)
+        if abs(share) > EVIDENT_DRIFT:
+            stage.evident()
+        return round(value + share * span, 4)
+
+    yield from _with_sensor(stage, sense)
+
+
+def sensor_quantised(stage: Stage) -> Script:
+    """Resolve a channel in coarse steps only."""
+    step = stage.entry.number("step") * _span(stage)
+    yield from _with_sensor(stage, lambda value: round(round(value / step) * step, 6))
+
+
+def _with_sensor(stage: Stage, sense: Callable[[float], float]) -> Script:
+    sensors, channel = stage.terminal.disturbance.sensors, _channel(stage)
+    stage.begins()
+    sensors[channel] = sense
+    yield from hold(stage)
+    sensors.pop(channel, None)
+    stage.ends()
+
+
+def _channel(stage: Stage) -> str:
+    return stage.entry.text("channel") or MAIN_CHANNEL[stage.terminal.kind]
+
+
+def _span(stage: Stage) -> float:
+    return SPANS.get(_channel(stage), 1.0)
+
+
+EVIDENT_DRIFT = 0.02
+"""A sensor that is off by so much of its span is evidently wrong."""
+
+MAIN_CHANNEL: Mapping[Kind, str] = {
+    Kind.LIFT: "load_kg",
+    Kind.ESCALATOR: "handrail_speed_left_mps",
+    Kind.BOILER: "steam_pressure_mpa",
+    Kind.CRANE: "hook_load_t",
+    Kind.VESSEL: "internal_pressure_mpa",
+}
+"""Channel whose sensor fails when a scenario names none."""
+
+SPANS: Mapping[str, float] = {
+    "load_kg": 1_000.0,
+    "speed_mps": 2.5,
+    "cabin_temperature_c": 40.0,
+    "handrail_speed_left_mps": 0.5,
+    "handrail_speed_right_mps": 0.5,
+    "steam_pressure_mpa": 1.6,
+    "water_level_mm": 200.0,
+    "steam_temperature_c": 200.0,
+    "flue_gas_temperature_c": 200.0,
+    "feed_water_temperature_c": 100.0,
+    "hook_load_t": 10.0,
+    "hook_height_m": 40.0,
+    "wind_speed_mps": 30.0,
+    "sway_deg": 10.0,
+    "internal_pressure_mpa": 1.0,
+    "temperature_c": 200.0,
+}
+"""Span of a channel, to which rates of drift and steps refer; 1 in its unit for any other."""
+
 TERMINAL_SCRIPTS: Mapping[str, Callable[[Stage], Script]] = {
     script.__name__: script
     for script in (
@@ -96,6 +179,9 @@ TERMINAL_SCRIPTS: Mapping[str, Callable[[Stage], Script]] = {
         retained_message,
         clock_wrong,
         sentinel_values,
+        sensor_stuck,
+        sensor_drift,
+        sensor_quantised,
     )
 }
 """Script by injection name."""

@@ -55,7 +55,38 @@ class Truth:
         return json.dumps(record, ensure_ascii=False)
 
 
-def write_truth(path: Path, truths: Iterable[Truth]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """A true count or figure of a device, as its own kind of line in a truth file.
+
+    Parameters
+    ----------
+    statistic
+        ``hoist_cycles``: loads lifted and set down (or lost). ``load_spectrum_kp``: mean cube of
+        load over rated load of these cycles.
+    from_ns, to_ns
+        Time that it covers.
+    """
+
+    statistic: str
+    equipment_id: str
+    value: float
+    from_ns: int
+    to_ns: int
+
+    def line(self) -> str:
+        """JSON text without its newline."""
+        record = {
+            "statistic": self.statistic,
+            "equipment_id": self.equipment_id,
+            "from": to_iso(self.from_ns),
+            "to": to_iso(self.to_ns),
+            "value": round(self.value, 6),
+        }
+        return json.dumps(record, ensure_ascii=False)
+
+
+def write_truth(path: Path, truths: Iterable[Truth | Statistic]) -> None:
     """Write a truth file, one JSON object a line."""
     text = "".join(truth.line() + "\n" for truth in truths)
     path.write_text(text, encoding="utf-8")
@@ -67,6 +98,8 @@ class TruthNote:
 
     Parameters
     ----------
+    place
+        Of the entry within its scenario.
     evident
         The device's data show the condition from now on, if its terminal speaks.
     over
@@ -74,6 +107,7 @@ class TruthNote:
     """
 
     entry: Entry
+    place: int = 0
     from_ns: int | None = None
     to_ns: int | None = None
     evidence_from_ns: int | None = None

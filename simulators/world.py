@@ -4,8 +4,10 @@ Everything is decided by scenario, seed and start: the same three give the same 
 byte, in whatever portions `World.step` is asked for them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -14,32 +16,88 @@ from domain.instants import SHANGHAI, seconds, to_datetime
 from simulators.boiler import Boilers
 from simulators.boiler_scripts import BOILER_SCRIPTS
 from simulators.boiler_terminal import BoilerReporter
-from simulators.clock import STEP_NS, STEPS_PER_S, Clock
+from simulators.clock import STEP_NS, STEP_S, STEPS_PER_S, Clock
 from simulators.crane import Cranes
 from simulators.crane_scripts import CRANE_SCRIPTS
 from simulators.crane_terminal import CraneReporter
+from simulators.draw import draw_entries
+from simulators.escalator import EscalatorReporter, Escalators
+from simulators.escalator_scripts import ESCALATOR_SCRIPTS
 from simulators.lift import Lifts
 from simulators.lift_scripts import LIFT_SCRIPTS
 from simulators.lift_terminal import LiftReporter
 from simulators.outgoing import Outgoing
+from simulators.parts import Part
 from simulators.registry import firms, populate
 from simulators.scenario import PRIME_WITHIN_S, Entry, Scenario, device_slot
 from simulators.stage import Script, Stage
 from simulators.terminal import Terminals
 from simulators.terminal_scripts import TERMINAL_SCRIPTS
-from simulators.truth import Truth, TruthNote
+from simulators.truth import Statistic, Truth, TruthNote
+from simulators.vessel import VesselReporter, Vessels
+from simulators.vessel_scripts import VESSEL_SCRIPTS
 
 PRIMED_BELOW_RATED_MPA = 0.06
 PRIMED_LEVEL_MM = -36.0
 """Boilers of early entries start this close to the rated pressure and to the pump's start level."""
 
 
-@dataclass(slots=True)
-class _Running:
-    """An entry that has begun."""
+_PRESSURE_OR_WATER = frozenset(
+    {
+        "overpressure",
+        "low_water_firing",
+        "limiter_defeated",
+        "safety_valve_stuck",
+        "feed_pump_failure",
+        "pressure_hunting",
+    }
+)
+_LOADS = frozenset(
+    {
+        "overload",
+        "limiter_defeated",
+        "shock_load",
+        "side_pull",
+        "brake_slip",
+        "lost_load",
+        "shock_at_lift_off",
+    }
+)
+"""Injections that act sooner when the machine starts near them."""
 
-    stage: Stage
-    script: Script
+_T = TypeVar("_T")
+
+
+class _Reporter(Protocol):
+    """What the terminals of one kind say each second."""
+
+    def report(self, now_s: float) -> None:
+        """Send what is due."""
+
+
+@dataclass(slots=True, order=True)
+class _Running:
+    """An entry that has begun; ordered by when it goes on, then by when it began.
+
+    Parameters
+    ----------
+    device
+        Device that a physical entry has to itself; ``None`` for another entry.
+    """
+
+    wake_s: float
+    number: int
+    device: int | None = field(compare=False)
+    script: Script = field(compare=False)
+
+    def goes_on(self, now_s: float) -> bool:
+        """Resume the script; whether it has not ended."""
+        try:
+            wake_s = next(self.script)
+        except StopIteration:
+            return False
+        self.wake_s = now_s if wake_s is None else wake_s
+        return True
 
 
 class World:
@@ -53,42 +111,106 @@ class World:
         Decides everything random.
     start_ns
         Instant of the world's first step.
+    part
+        Devices to simulate, of `parts`; default all. A part's devices live their own lives, so a
+        world in parts does not send what the whole world sends, but each part is reproducible.
+
+    Attributes
+    ----------
+    scenario
+        With the drawn entries behind the written ones.
+    dropped
+        Drawn entries left out, because they would have overlapped.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, start_ns: int) -> None:
-        self.scenario = scenario
+    def __init__(
+        self, scenario: Scenario, seed: int, start_ns: int, *, part: Part | None = None
+    ) -> None:
         self.seed = seed
         self.start_ns = start_ns
         self._clock = Clock(start_ns)
-        streams = np.random.default_rng(seed).spawn(8)
+        streams = np.random.default_rng(seed).spawn(12)
         start = to_datetime(start_ns).astimezone(SHANGHAI)
         self._population = populate(scenario, streams[0], start.date())
-        equipment = self._population.equipment
-        self._terminals = Terminals([(e.kind, e.id) for e in equipment], self._clock, streams[1])
-        self._lifts = Lifts(
-            self._population.lifts, streams[2], start_hour=start.hour + start.minute / 60.0
-        )
-        self._boilers = Boilers(self._population.boilers, streams[3])
-        self._cranes = Cranes(self._population.cranes, streams[4])
-        size = scenario.fleet
-        self._first = {
-            Kind.LIFT: 0,
-            Kind.BOILER: size.lifts,
-            Kind.CRANE: size.lifts + size.boilers,
-        }
-        self._lift_reporter = LiftReporter(self._lifts, self._terminals, 0, streams[5])
-        self._boiler_reporter = BoilerReporter(
-            self._boilers, self._terminals, self._first[Kind.BOILER], streams[6]
-        )
-        self._crane_reporter = CraneReporter(
-            self._cranes, self._terminals, self._first[Kind.CRANE], streams[7]
-        )
-        self._notes = [TruthNote(entry) for entry in scenario.entries]
+        drawn = draw_entries(scenario, self._population.equipment, streams[8])
+        self.dropped = drawn.dropped
+        self.scenario = replace(scenario, entries=(*scenario.entries, *drawn.entries))
+        part = Part.whole(scenario.fleet) if part is None else part
+        if part.number:
+            streams = np.random.default_rng([seed, part.number]).spawn(12)
+        self._equipment = part.of(self._population.equipment, scenario.fleet)
+        self._part = part
+        self._first = part.first_devices()
+        self._make_models(streams, start.hour + start.minute / 60.0)
+        own = {one.id for one in self._equipment}
+        self._notes = [
+            TruthNote(entry, place=place)
+            for place, entry in enumerate(self.scenario.entries)
+            if entry.equipment_id in own
+        ]
         self._waiting = sorted(self._notes, key=lambda note: -note.entry.start_s)
+        self._postponed: list[TruthNote] = []
         self._running: list[_Running] = []
+        self._resting: list[_Running] = []
+        self._taken: set[int | None] = set()
+        self._begun_count = 0
         self._unproven: list[TruthNote] = []
         self._begun = False
         self._prime()
+
+    def _make_models(self, streams: Sequence[np.random.Generator], start_hour: float) -> None:
+        def own(kind: Kind, designs: Sequence[_T]) -> Sequence[_T]:
+            slots = self._part.slots[kind]
+            return designs[slots.start : slots.stop]
+
+        reports = self.scenario.reports
+        self._terminals = Terminals(
+            [(one.kind, one.id) for one in self._equipment],
+            self._clock,
+            streams[1],
+            heartbeat_s=reports.heartbeat_s,
+        )
+        people = self._population
+        first, terminals = self._first, self._terminals
+        self._lifts = Lifts(own(Kind.LIFT, people.lifts), streams[2], start_hour=start_hour)
+        self._boilers = Boilers(own(Kind.BOILER, people.boilers), streams[3])
+        self._cranes = Cranes(own(Kind.CRANE, people.cranes), streams[4])
+        self._escalators = Escalators(own(Kind.ESCALATOR, people.escalators), streams[9])
+        self._vessels = Vessels(own(Kind.VESSEL, people.vessels), streams[10])
+        self._lift_reporter = LiftReporter(self._lifts, terminals, first[Kind.LIFT], streams[5])
+        self._boiler_reporter = BoilerReporter(
+            self._boilers, terminals, first[Kind.BOILER], streams[6]
+        )
+        self._crane_reporter = CraneReporter(
+            self._cranes,
+            terminals,
+            first[Kind.CRANE],
+            streams[7],
+            samples_per_s=round(reports.crane_hz),
+        )
+        slow = streams[11].spawn(2)
+        self._escalator_reporter = EscalatorReporter(
+            self._escalators, terminals, first[Kind.ESCALATOR], slow[0]
+        )
+        self._vessel_reporter = VesselReporter(
+            self._vessels, terminals, first[Kind.VESSEL], slow[1]
+        )
+        self._slow_reporters: tuple[_Reporter, ...] = (
+            self._boiler_reporter,
+            self._crane_reporter,
+            self._escalator_reporter,
+            self._vessel_reporter,
+        )
+        self._resend = {
+            Kind.LIFT: self._lift_reporter.resend,
+            Kind.BOILER: self._boiler_reporter.resend,
+            Kind.CRANE: self._crane_reporter.resend,
+            Kind.ESCALATOR: self._escalator_reporter.resend,
+            Kind.VESSEL: self._vessel_reporter.resend,
+        }
+        self._crane_steps = max(1, round(reports.crane_hz) // STEPS_PER_S)
+        fast = len(self._lifts) or (len(self._cranes) and reports.crane_hz > 1)
+        self._stride = 1 if fast else STEPS_PER_S
 
     @property
     def now_ns(self) -> int:
@@ -102,7 +224,7 @@ class World:
 
     def registry(self) -> tuple[Equipment, ...]:
         """Registry rows of the devices."""
-        return self._population.equipment
+        return self._equipment
 
     def firms(self) -> tuple[Firm, ...]:
         """Maintenance firms that the rows name."""
@@ -112,16 +234,40 @@ class World:
         """What really happened so far, in the order of the scenario's entries."""
         return tuple(note.truth() for note in self._notes)
 
+    def places(self) -> tuple[int, ...]:
+        """Place of each line of `truth` within the scenario's entries."""
+        return tuple(note.place for note in self._notes)
+
+    def statistics(self) -> tuple[Statistic, ...]:
+        """True counts of each crane since the start: hoisting cycles and load spectrum."""
+        first = self._first[Kind.CRANE]
+        span = {"from_ns": self.start_ns, "to_ns": self.now_ns}
+        lines: list[Statistic] = []
+        for slot in range(len(self._cranes)):
+            crane_id = self._equipment[first + slot].id
+            cycles, k_p = int(self._cranes.cycles[slot]), self._cranes.k_p(slot)
+            lines.append(
+                Statistic(statistic="hoist_cycles", equipment_id=crane_id, value=cycles, **span)
+            )
+            if k_p is not None:
+                lines.append(
+                    Statistic(
+                        statistic="load_spectrum_kp", equipment_id=crane_id, value=k_p, **span
+                    )
+                )
+        return tuple(lines)
+
     def step(self, until_ns: int) -> list[Outgoing]:
         """Messages that reach the broker up to ``until_ns`` and were not given before, in order."""
         if not self._begun:
             self._begun = True
             self._act(0.0)
             self._report()
-        while self._clock.now_ns + STEP_NS <= until_ns:
-            self._clock.advance()
+        stride_ns = self._stride * STEP_NS
+        while self._clock.now_ns + stride_ns <= until_ns:
+            self._clock.advance(self._stride)
             self._advance()
-        return self._terminals.drain(min(until_ns, self._clock.now_ns + STEP_NS))
+        return self._terminals.drain(min(until_ns, self._clock.now_ns + stride_ns))
 
     def outgoing(self, duration_s: float | None = None) -> Iterator[Outgoing]:
         """All messages of the first ``duration_s`` seconds (default: the scenario's), lazily."""
@@ -129,7 +275,7 @@ class World:
         end_ns = self.start_ns + seconds(length_s)
         until_ns = self.start_ns
         while until_ns < end_ns:
-            until_ns = min(until_ns + STEP_NS, end_ns)
+            until_ns = min(until_ns + self._stride * STEP_NS, end_ns)
             yield from self.step(until_ns)
 
     def _advance(self) -> None:
@@ -137,13 +283,27 @@ class World:
         whole_second = self._clock.steps % STEPS_PER_S == 0
         if len(self._lifts):
             self._lifts.step(now_s)
-        if whole_second and len(self._boilers):
-            self._boilers.step(now_s)
-        if len(self._cranes):
-            self._cranes.step(now_s)
+        if whole_second:
+            self._step_slow(now_s)
+        if len(self._cranes) and (whole_second or self._crane_reporter.fast):
+            self._step_cranes(now_s)
         self._act(now_s)
         self._report()
         self._note_evidence()
+
+    def _step_slow(self, now_s: float) -> None:
+        for model in (self._boilers, self._escalators, self._vessels):
+            if len(model):
+                model.step(now_s)
+
+    def _step_cranes(self, now_s: float) -> None:
+        """Step once, or in the smaller steps at which a fast terminal samples."""
+        if not self._crane_reporter.fast:
+            self._cranes.step(now_s)
+            return
+        for left in range(self._crane_steps - 1, -1, -1):
+            self._cranes.step(now_s - left * STEP_S / self._crane_steps)
+            self._crane_reporter.sample(self._clock.now_ns - left * STEP_NS // self._crane_steps)
 
     def _report(self) -> None:
         now_s = self._clock.now_s
@@ -151,71 +311,95 @@ class World:
         if len(self._lifts):
             self._lift_reporter.report(now_s)
         if self._clock.steps % STEPS_PER_S == 0:
-            self._boiler_reporter.report(now_s)
-            self._crane_reporter.report(now_s)
+            for reporter in self._slow_reporters:
+                reporter.report(now_s)
 
     def _act(self, now_s: float) -> None:
         while self._waiting and self._waiting[-1].entry.start_s <= now_s:
-            note = self._waiting.pop()
-            self._unproven.append(note)
+            self._postponed.append(self._waiting.pop())
+        if self._postponed:
+            self._begin(now_s)
+        while self._running and self._running[0].wake_s <= now_s:
+            run = heapq.heappop(self._running)
+            if run.goes_on(now_s):
+                self._resting.append(run)
+            else:
+                self._taken.discard(run.device)
+        for run in self._resting:
+            heapq.heappush(self._running, run)
+        self._resting.clear()
+
+    def _begin(self, now_s: float) -> None:
+        """Begin what is due; a physical entry waits for another one of its device to end."""
+        due, self._postponed = self._postponed, []
+        for note in due:
             stage = self._stage(note)
-            self._running.append(_Running(stage, self._script(stage)))
-        self._running = [run for run in self._running if _goes_on(run.script)]
+            device = stage.device if note.entry.injection.physical else None
+            if device in self._taken:
+                if note.entry.end_s > now_s:
+                    self._postponed.append(note)
+                continue
+            if device is not None:
+                self._taken.add(device)
+            self._unproven.append(note)
+            self._begun_count += 1
+            run = _Running(now_s, self._begun_count, device, self._script(stage))
+            heapq.heappush(self._running, run)
 
     def _note_evidence(self) -> None:
+        if not self._unproven:
+            return
         for note in self._unproven:
             if note.evident and not note.over:
-                kind, slot = device_slot(note.entry.equipment_id, self.scenario.fleet)
-                if not self._terminals.members[self._first[kind] + slot].silent:
+                _, _, device = self._place(note.entry)
+                if not self._terminals.members[device].silent:
                     note.evidence_from_ns = self._clock.now_ns
             note.over = note.to_ns is not None
         self._unproven = [n for n in self._unproven if n.evidence_from_ns is None and not n.over]
 
+    def _place(self, entry: Entry) -> tuple[Kind, int, int]:
+        """Kind, slot within the kind's model, and device within the terminals."""
+        kind, slot = device_slot(entry.equipment_id, self.scenario.fleet)
+        own = slot - self._part.slots[kind].start
+        return kind, own, self._first[kind] + own
+
     def _stage(self, note: TruthNote) -> Stage:
-        kind, slot = device_slot(note.entry.equipment_id, self.scenario.fleet)
-        resend = {
-            Kind.LIFT: self._lift_reporter.resend,
-            Kind.BOILER: self._boiler_reporter.resend,
-            Kind.CRANE: self._crane_reporter.resend,
-        }[kind]
+        kind, slot, device = self._place(note.entry)
         return Stage(
             entry=note.entry,
             slot=slot,
-            device=self._first[kind] + slot,
+            device=device,
             clock=self._clock,
             terminals=self._terminals,
             note=note,
-            resend=resend,
+            resend=self._resend[kind],
         )
 
     def _script(self, stage: Stage) -> Script:
         what = stage.entry.what
         if what in TERMINAL_SCRIPTS:
             return TERMINAL_SCRIPTS[what](stage)
-        if what in LIFT_SCRIPTS:
+        kind = stage.terminal.kind
+        if kind is Kind.LIFT:
             return LIFT_SCRIPTS[what](stage, self._lifts)
-        if what in BOILER_SCRIPTS:
+        if kind is Kind.BOILER:
             return BOILER_SCRIPTS[what](stage, self._boilers)
-        return CRANE_SCRIPTS[what](stage, self._cranes)
+        if kind is Kind.CRANE:
+            return CRANE_SCRIPTS[what](stage, self._cranes)
+        if kind is Kind.ESCALATOR:
+            return ESCALATOR_SCRIPTS[what](stage, self._escalators)
+        return VESSEL_SCRIPTS[what](stage, self._vessels)
 
     def _prime(self) -> None:
-        for entry in self.scenario.entries:
-            if entry.start_s <= PRIME_WITHIN_S:
-                self._prime_for(entry)
+        for note in self._notes:
+            if note.entry.start_s <= PRIME_WITHIN_S:
+                self._prime_for(note.entry)
 
     def _prime_for(self, entry: Entry) -> None:
-        _, slot = device_slot(entry.equipment_id, self.scenario.fleet)
-        if entry.what in {"overpressure", "low_water_firing"}:
+        kind, slot, _ = self._place(entry)
+        if kind is Kind.BOILER and entry.what in _PRESSURE_OR_WATER:
             self._boilers.prime(
                 slot, below_rated_mpa=PRIMED_BELOW_RATED_MPA, level_mm=PRIMED_LEVEL_MM
             )
-        elif entry.what in {"overload", "shock_at_lift_off"}:
+        elif kind is Kind.CRANE and entry.what in _LOADS:
             self._cranes.prime(slot)
-
-
-def _goes_on(script: Script) -> bool:
-    try:
-        next(script)
-    except StopIteration:
-        return False
-    return True

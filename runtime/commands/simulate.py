@@ -1,11 +1,14 @@
 """``equipwatch simulate``: a simulated district as files, in virtual time."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.commands.options import AsJson
+
+if TYPE_CHECKING:
+    from simulators.scenario import Scenario
 
 
 def simulate(
@@ -21,9 +24,15 @@ def simulate(
     start: Annotated[
         str | None, typer.Option(help="Instant of t=0, ISO 8601; default now.")
     ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Write messages.parquet instead of capture.jsonl.")
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes of --offline; default: cores.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write capture.jsonl, truth.jsonl and registry.csv of a simulated district."""
+    """Write the messages, truth.jsonl and registry.csv of a simulated district."""
     import secrets
     import time
 
@@ -42,6 +51,9 @@ def simulate(
         if scenario == "demo"
         else load(scenario)
     )
+    if offline:
+        _history(chosen, seed, start_ns, out, seconds, processes, as_json=as_json)
+        return
     world = World(chosen, seed, start_ns)
     out.mkdir(parents=True, exist_ok=True)
     report = write_capture(
@@ -61,6 +73,55 @@ def simulate(
             "faults": report.faults,
             "nuisances": report.nuisances,
             "duration_s": report.duration_s,
+            "directory": str(out),
+        },
+        as_json=as_json,
+    )
+
+
+def _history(
+    chosen: "Scenario",
+    seed: int,
+    start_ns: int,
+    out: Path,
+    seconds: float | None,
+    processes: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    import time
+    from dataclasses import asdict, replace
+    from os import cpu_count
+
+    from domain.equipment import Kind
+    from domain.instants import to_iso
+    from domain.registry import format_registry
+    from runtime.output import emit
+    from simulators.offline import write_history
+    from simulators.world import World
+
+    if seconds is not None:
+        chosen = replace(chosen, duration_s=seconds)
+    began = time.monotonic()
+    history = write_history(
+        chosen,
+        seed,
+        start_ns,
+        directory=out,
+        registry_csv=format_registry(World(chosen, seed, start_ns).registry()),
+        processes=processes or cpu_count() or 1,
+    )
+    took_s = max(time.monotonic() - began, 1e-9)
+    days = chosen.duration_s / 86_400.0
+    emit(
+        {
+            "seed": seed,
+            "start": to_iso(start_ns),
+            **asdict(history),
+            "duration_s": chosen.duration_s,
+            "device_days_per_s": round(chosen.fleet.total * days / took_s, 3),
+            "lift_days": round(chosen.fleet.of(Kind.LIFT) * days, 3),
+            "took_s": round(took_s, 1),
             "directory": str(out),
         },
         as_json=as_json,

@@ -41,7 +41,8 @@ def test_truth_lines_say_what_where_from_and_to(tmp_path: Path) -> None:
     faults = [line for line in lines if "kind" in line]
     nuisances = [line for line in lines if "nuisance" in line]
     assert len(faults) == 6
-    assert len(faults) + len(nuisances) == len(lines)
+    statistics = [line for line in lines if "statistic" in line]
+    assert len(faults) + len(nuisances) + len(statistics) == len(lines)
     for line in faults:
         assert line["evidence_sent"] is True
         assert line["from"] <= line["evidence_from"]

@@ -1,12 +1,16 @@
 """Cranes hoist within their chart, except where the scenario overloads them."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from simulators.crane import LOAD_MIXES, SPECTRUM_LIMITS, CraneDesign
-from tests.support.simulated import entry, items_of, states, truth_s, world
+from simulators.drawn import Reports
+from simulators.scenario import FleetSize, Scenario
+from simulators.world import World
+from tests.support.simulated import START_NS, entry, item, items_of, states, truth_s, world
 
 
 @pytest.mark.parametrize("spectrum", sorted(LOAD_MIXES))
@@ -79,10 +83,23 @@ def test_an_overload_is_held_above_the_capacity(number: int) -> None:
 
 
 def test_a_snatched_load_bounces_once_and_is_legal() -> None:
-    simulated = world(entry("shock_at_lift_off", "crane-0001", 5, 120, factor=1.4), cranes=1)
+    snatch = entry("shock_at_lift_off", "crane-0001", 5, 120, factor=1.4)
+    scenario = Scenario(
+        name="t",
+        duration_s=120,
+        fleet=FleetSize(cranes=1),
+        entries=(snatch,),
+        reports=Reports(crane_hz=5.0),
+    )
+    simulated = World(scenario, 11, START_NS)
     rated = simulated.registry()[0].rated_load_t
     assert rated is not None
-    track = list(states(items_of(simulated.outgoing(120.0), "crane-0001")))
+    track: list[tuple[float, dict[str, float]]] = []
+    for outgoing in simulated.outgoing():
+        one = item(outgoing)
+        content: Any = one.body
+        bodies = content if isinstance(content, list) else [content]
+        track += [(one.at_s, body["v"]) for body in bodies if "v" in body]
     from_s = truth_s(simulated.truth()[0].from_ns)
     plateau = [s["hook_load_t"] for t, s in track if from_s + 6 < t < from_s + 12]
     peak = max(s["hook_load_t"] for t, s in track if from_s < t < from_s + 6)
