@@ -8,21 +8,37 @@ ticks move each device's own event clock. Any split of the rows over calls gives
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import catalog
+from detectors import catalog, clock, silence
+from detectors.crane_duty import DutyReport
 from detectors.current import Ints
 from detectors.engine import KindEngine
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding
+from domain.incidents import IncidentKind
 from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
 
-_SNAPSHOT_VERSION = 3
+_SNAPSHOT_VERSION = 4
 _HEADER = "header"
+
+UNTIMED: Mapping[str, tuple[tuple[Kind, IncidentKind], ...]] = {
+    catalog.CODES_SETTINGS: (
+        (Kind.LIFT, IncidentKind.LIFT_FAULT),
+        (Kind.LIFT, IncidentKind.ALARM_BUTTON),
+        (Kind.ESCALATOR, IncidentKind.ESCALATOR_FAULT),
+    ),
+    silence.NAME: tuple((kind, IncidentKind.DEVICE_OFFLINE) for kind in Kind),
+    clock.NAME: tuple((kind, IncidentKind.CLOCK_WRONG) for kind in Kind),
+}
+"""What detectors without hold timers claim, by their name."""
+
+DETECTORS: tuple[str, ...] = (*catalog.STAGED, *UNTIMED)
+"""Names by which `Bank` may be told to run only some detectors."""
 
 
 class Bank:
@@ -32,6 +48,9 @@ class Bank:
     ----------
     parameters
         Overrides by detector and parameter (`detectors.catalog`).
+    only
+        The detectors that run (`DETECTORS`); ``None`` = all. Kinds that none of them judges are
+        left out altogether.
 
     Raises
     ------
@@ -40,11 +59,23 @@ class Bank:
     """
 
     def __init__(
-        self, fleet: Fleet, parameters: Mapping[str, Mapping[str, float]] | None = None
+        self,
+        fleet: Fleet,
+        parameters: Mapping[str, Mapping[str, float]] | None = None,
+        *,
+        only: Collection[str] | None = None,
     ) -> None:
         overrides = parameters or {}
         catalog.check(overrides)
-        self._engines = {kind: KindEngine(kind, overrides) for kind in Kind}
+        names = DETECTORS if only is None else only
+        self._untimed = {name: UNTIMED[name] for name in names if name in UNTIMED}
+        judged = {kind for claims in self._untimed.values() for kind, _ in claims}
+        engines = {kind: KindEngine(kind, overrides, only) for kind in Kind}
+        self._engines = {
+            kind: engine
+            for kind, engine in engines.items()
+            if kind in judged or any(engine.claims())
+        }
         self._now_ns = 0
         self.set_fleet(fleet)
 
@@ -57,12 +88,14 @@ class Bank:
     def step(self, batch: ReadingBatch) -> list[Finding]:
         """Take in a batch; return findings in order of their frames."""
         findings: list[Finding] = []
-        engine = self._engines[batch.kind]
+        engine = self._engines.get(batch.kind)
+        if engine is None:
+            return findings
         for selected in _rounds(batch):
             self._pass(int(batch.received_at_ns[selected].max()))
             findings += engine.step(batch, selected)
         findings.sort(key=lambda finding: finding.position)
-        return findings
+        return self._own(findings)
 
     def hear(self, first_ns: int, last_ns: int) -> None:
         """Note that frames brought messages received from one instant to another.
@@ -80,7 +113,29 @@ class Bank:
         for engine in self._engines.values():
             if now_ns >= engine.due_ns:
                 findings += engine.tick(now_ns, position)
-        return findings
+        return self._own(findings)
+
+    def claims(self) -> frozenset[tuple[str, Kind, IncidentKind]]:
+        """Name in findings, kind of equipment and kind of incident of every detector that runs."""
+        staged = {
+            (name, kind, incident)
+            for kind, engine in self._engines.items()
+            for name, incident in engine.claims()
+        }
+        untimed = {
+            (name, kind, incident)
+            for name, claims in self._untimed.items()
+            for kind, incident in claims
+        }
+        return frozenset(staged | untimed)
+
+    def standing(self) -> frozenset[tuple[str, IncidentKind]]:
+        """Equipment and incident kind of every case that a timed detector holds open."""
+        return frozenset(case for engine in self._engines.values() for case in engine.standing())
+
+    def known_devices(self) -> Mapping[Kind, int]:
+        """Per kind, the devices whose values are known at the moment."""
+        return {kind: engine.known_devices() for kind, engine in self._engines.items()}
 
     def heard_ns(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
@@ -88,14 +143,21 @@ class Bank:
         if place is None:
             return None
         kind, slot = place
-        return self._engines[kind].heard_ns(slot)
+        return self._engines[kind].heard_ns(slot) if kind in self._engines else None
+
+    def duty(self, equipment_id: str) -> DutyReport | None:
+        """Duty of a crane so far, ``None`` when it is none that is known."""
+        kind, slot = self._fleet.slots.get(equipment_id, (None, 0))
+        return None if kind is not Kind.CRANE else self._engines[kind].duty(slot)
+
+    def arrays(self, kind: Kind) -> Iterator[tuple[str, NDArray[np.generic]]]:
+        """State of one kind by name, a row a device; read it, and soon."""
+        return self._engines[kind].arrays()
 
     def snapshot(self) -> bytes:
         """All state as bytes; restoring them changes nothing, bit for bit."""
         arrays: dict[str, NDArray[np.generic]] = {
-            f"{kind}/{name}": array
-            for kind, engine in self._engines.items()
-            for name, array in engine.arrays()
+            f"{kind}/{name}": array for kind in self._engines for name, array in self.arrays(kind)
         }
         header = json.dumps({"version": _SNAPSHOT_VERSION, "now_ns": self._now_ns})
         arrays[_HEADER] = np.frombuffer(header.encode(), dtype=np.uint8)
@@ -103,8 +165,15 @@ class Bank:
         np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
-    def restore(self, data: bytes) -> None:
+    def restore(self, data: bytes, *, partly: bool = False) -> None:
         """Continue from a snapshot of the same or a smaller fleet.
+
+        Parameters
+        ----------
+        partly
+            The snapshot may be of other detectors and parameters: what it has of those that run
+            here is taken over, the rest begins fresh. A timer that runs keeps its hold until its
+            device is judged anew.
 
         Raises
         ------
@@ -119,7 +188,15 @@ class Bank:
             for kind, engine in self._engines.items():
                 prefix = f"{kind}/"
                 names = [name for name in saved.files if name.startswith(prefix)]
-                engine.restore({name.removeprefix(prefix): saved[name] for name in names})
+                arrays = {name.removeprefix(prefix): saved[name] for name in names}
+                engine.restore(arrays, partly=partly)
+
+    def _own(self, findings: list[Finding]) -> list[Finding]:
+        """Findings of detectors that run; engines find codes, silence and clocks in any case."""
+        if len(self._untimed) == len(UNTIMED):
+            return findings
+        left_out = UNTIMED.keys() - self._untimed.keys()
+        return [finding for finding in findings if finding.detector not in left_out]
 
     def _pass(self, now_ns: int) -> None:
         """Move the received clock, leaving out a time in which we were away."""

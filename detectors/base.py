@@ -4,7 +4,8 @@ The bank owns time: it keeps the hold timers (`detectors.stages.Stages`) of ever
 and builds findings. A detector says what stands, how long it must stand, and on what evidence.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,11 +13,17 @@ import numpy as np
 from detectors.codes import ActiveCodes
 from detectors.current import Bools, Current, Devices, Floats, Ints, Rows
 from detectors.lift_history import LiftHistory
+from detectors.lift_sight import LiftSight
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
 from domain.instants import seconds
+
+Limits = Mapping[str, tuple[float, ...]]
+"""Limits that divide gauges, by channel."""
+
+NO_LIMITS: Limits = {}
 
 SLOW_MAX_S = 15.0
 NEXT_SAMPLE_SHARE = 1.2
@@ -33,11 +40,14 @@ class Context:
     ----------
     history
         For lifts only; other kinds have an empty one.
+    sight
+        What lift rules read of a round.
     """
 
     current: Current
     codes: ActiveCodes
     history: LiftHistory
+    sight: LiftSight = field(default_factory=LiftSight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,14 @@ class Staged(Protocol):
     @property
     def channels(self) -> tuple[str, ...]:
         """Channels that it reads."""
+
+    @property
+    def limits(self) -> Limits:
+        """Least values from which a gauge means something else, by channel, rising.
+
+        A change between two of them tells this detector nothing; of channels that are not listed
+        every change does.
+        """
 
     @property
     def every_row(self) -> bool:

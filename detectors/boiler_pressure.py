@@ -11,8 +11,10 @@ forecast is :math:`(p_{set} - \hat p) / b`.
 - confirmed: forecast within 15 s, or :math:`p \ge p_{set}` less its tolerance for 2 s; at most half
   the way from rated to set pressure counts as tolerance.
 
-A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. It fails
-with samples slower than about 5 s, and says nothing of boilers without a rated or set pressure.
+A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. A pressure
+that came by a jump and has not moved since is an instrument too, and is an advisory at most. It
+fails with samples slower than about 5 s, and says nothing of boilers without a rated or set
+pressure.
 
 Set pressures and tolerances: TSG 11-2020 chapter 5 as reproduced in secondary sources.
 """
@@ -21,16 +23,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Context, Judgement, column, holds, levels, same, sampled
-from detectors.current import Bools, Devices, Floats, Ints, Rows, grown
-from domain.channels import COLUMNS
+from detectors.base import NO_LIMITS, Context, Judgement, column, holds, levels, same, sampled
+from detectors.boiler_trace import PressureTrace, flag, may_fire, observed, quantity
+from detectors.current import Bools, Devices, Floats, Ints, Rows
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
-from domain.instants import NS_PER_S
-
-_WINDOW_SAMPLES = 16
-_FIRING_STAGES = (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +93,15 @@ class BoilerPressure:
     kinds = (Kind.BOILER,)
     incident = IncidentKind.OVERPRESSURE
     channels = ("steam_pressure_mpa", "flame_on", "burner_stage")
+    limits = NO_LIMITS
     every_row = True
 
     def __init__(self, parameters: BoilerPressureParameters) -> None:
         self._p = parameters
-        self.sample_ns: Ints = np.empty((0, _WINDOW_SAMPLES), dtype=np.int64)
-        self.sample_mpa: Floats = np.empty((0, _WINDOW_SAMPLES))
+        self._trace = PressureTrace()
+        self.sample_ns: Ints = self._trace.sample_ns
+        self.sample_mpa: Floats = self._trace.sample_mpa
+        self.shifted: Bools = self._trace.shifted
         self._rated: Floats = np.empty(0)
         self._set: Floats = np.empty(0)
 
@@ -110,12 +111,14 @@ class BoilerPressure:
         self._set = set_pressure_mpa(rated, fleet.rating(kind, "safety_valve_set_mpa"))
         # Without a rated pressure the set pressure stands for it: the limit still holds.
         self._rated = np.where(np.isnan(rated), self._set, rated)
-        self.sample_ns = grown(self.sample_ns, len(rated), 0)
-        self.sample_mpa = grown(self.sample_mpa, len(rated), np.nan)
+        trace = self._trace
+        trace.grow(len(rated))
+        self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
+        self.shifted = trace.shifted
 
     def arrays(self) -> tuple[str, ...]:
-        """Samples of the slope."""
-        return ("sample_ns", "sample_mpa")
+        """The trace."""
+        return ("sample_ns", "sample_mpa", "shifted")
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples."""
@@ -124,14 +127,14 @@ class BoilerPressure:
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, m = self._p, len(rows.device)
-        self._remember(rows, context)
+        self._trace.push(rows, p.jump_max_mpa_per_s)
         pressure = column(context, rows.device, "steam_pressure_mpa")
         rated, limit = self._rated[rows.device], self._set[rows.device]
         fitted, forecast_s = self._forecast(rows.device, limit)
-        beyond = (fitted > rated * (1 + p.margin)) & _may_fire(rows.device, context)
+        beyond = (fitted > rated * (1 + p.margin)) & may_fire(rows.device, context)
         suspected = beyond & (forecast_s < p.forecast_suspected_s)
         soon = beyond & (forecast_s < p.forecast_confirmed_s)
-        steady = ~_jumps(self.sample_ns[rows.device], self.sample_mpa[rows.device], p)
+        steady = self._trace.steady(rows.device, p.window_s, p.jump_max_mpa_per_s)
         at_limit = steady & (
             pressure >= limit - np.minimum(set_tolerance_mpa(limit), (limit - rated) / 2)
         )
@@ -149,19 +152,14 @@ class BoilerPressure:
         """See `detectors.base.Staged`."""
         del event_ns
         one = np.array([device], dtype=np.int32)
-        pressure = column(context, one, "steam_pressure_mpa")
-        forecast_s = self._forecast(one, self._set[one])[1][0]
-        flame = column(context, one, "flame_on")[0]
+        ahead_s = self._forecast(one, self._set[one])[1][0]
+        pressure = observed(context, device, "steam_pressure_mpa")
         return (
-            Evidence(name="steam_pressure_mpa", value=float(pressure[0]), unit="MPa"),
-            Evidence(name="rated_pressure_mpa", value=float(self._rated[device]), unit="MPa"),
-            Evidence(name="safety_valve_set_mpa", value=float(self._set[device]), unit="MPa"),
-            Evidence(
-                name="time_to_set_pressure_s",
-                value=float(forecast_s) if np.isfinite(forecast_s) else None,
-                unit="s",
-            ),
-            Evidence(name="flame_on", value=None if np.isnan(flame) else bool(flame)),
+            quantity("steam_pressure_mpa", pressure, "MPa"),
+            quantity("rated_pressure_mpa", self._rated[device], "MPa"),
+            quantity("safety_valve_set_mpa", self._set[device], "MPa"),
+            quantity("time_to_set_pressure_s", ahead_s if np.isfinite(ahead_s) else np.nan, "s"),
+            flag("flame_on", observed(context, device, "flame_on")),
         )
 
     def end_reason(self, device: int, context: Context) -> str:
@@ -169,67 +167,15 @@ class BoilerPressure:
         del device, context
         return "pressure_normal"
 
-    def _remember(self, rows: Rows, context: Context) -> None:
-        """Push new samples, newest last; rows that bring none or come late push nothing."""
-        sample = column(context, rows.device, "steam_pressure_mpa")
-        newest = self.sample_ns[rows.device, -1]
-        fresh = ~np.isnan(_reported(rows, "steam_pressure_mpa")) & (rows.event_ns > newest)
-        device = rows.device[fresh & ~np.isnan(sample)]
-        self.sample_ns[device, :-1] = self.sample_ns[device, 1:]
-        self.sample_mpa[device, :-1] = self.sample_mpa[device, 1:]
-        self.sample_ns[device, -1] = rows.event_ns[fresh & ~np.isnan(sample)]
-        self.sample_mpa[device, -1] = sample[fresh & ~np.isnan(sample)]
-
     def _forecast(self, device: Devices, limit: Floats) -> tuple[Floats, Floats]:
         """Fitted pressure, and seconds to the set pressure: infinite when not rising to it."""
         p = self._p
-        slope, fitted = _line(self.sample_ns[device], self.sample_mpa[device], p)
+        slope, fitted = self._trace.line(device, p.window_s, p.samples_min, p.span_min_s)
         per_min = slope * 60
-        steady = ~_jumps(self.sample_ns[device], self.sample_mpa[device], p)
+        steady = self._trace.steady(device, p.window_s, p.jump_max_mpa_per_s)
         usable = (
             steady & (per_min >= p.slope_min_mpa_per_min) & (per_min <= p.slope_max_mpa_per_min)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             ahead_s = (limit - fitted) / slope
         return fitted, np.where(usable, np.maximum(ahead_s, 0), np.inf)
-
-
-def _line(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> tuple[Floats, Floats]:
-    """Least-squares slope [1/s] of the window's samples, and the line's value at the newest.
-
-    Both are NaN when there are too few samples.
-    """
-    time_s = (sample_ns - sample_ns[:, -1:]) / NS_PER_S
-    inside = (time_s >= -p.window_s) & ~np.isnan(value)
-    n = inside.sum(axis=1)
-    t = np.where(inside, time_s, 0.0)
-    v = np.where(inside, value, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t_mean, v_mean = t.sum(axis=1) / n, v.sum(axis=1) / n
-        t_off = np.where(inside, t - t_mean[:, None], 0.0)
-        v_off = np.where(inside, v - v_mean[:, None], 0.0)
-        slope = (t_off * v_off).sum(axis=1) / (t_off**2).sum(axis=1)
-    enough = (n >= p.samples_min) & (t.min(axis=1) <= -p.span_min_s)
-    return np.where(enough, slope, np.nan), np.where(enough, v_mean - slope * t_mean, np.nan)
-
-
-def _jumps(sample_ns: Ints, value: Floats, p: BoilerPressureParameters) -> Bools:
-    """Whether two neighbouring samples of the window differ by more than a boiler can."""
-    age_s = (sample_ns[:, -1:] - sample_ns[:, :-1]) / NS_PER_S
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.abs(np.diff(value, axis=1)) / (np.diff(sample_ns, axis=1) / NS_PER_S)
-    jumps = (age_s <= p.window_s) & (rate > p.jump_max_mpa_per_s)
-    return np.asarray(jumps.any(axis=1))
-
-
-def _may_fire(device: Devices, context: Context) -> Bools:
-    """Whether the burner is not known to be off."""
-    flame = column(context, device, "flame_on")
-    stage = column(context, device, "burner_stage")
-    by_stage = np.isnan(stage) | np.isin(stage, _FIRING_STAGES)
-    return np.where(np.isnan(flame), by_stage, flame == 1).astype(np.bool_)
-
-
-def _reported(rows: Rows, name: str) -> Floats:
-    values: Floats = rows.reported[:, COLUMNS[Kind.BOILER][name]]
-    return values

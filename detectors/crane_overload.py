@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Context, Judgement, column, levels, same
+from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same
 from detectors.crane_ratings import Ratings, observed, push, reported, settled
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from domain.equipment import Fleet, Kind
@@ -56,6 +56,7 @@ class CraneOverload:
     kinds = (Kind.CRANE,)
     incident = IncidentKind.OVERLOAD
     channels = ("hook_load_t", "radius_m")
+    limits = NO_LIMITS
     every_row = True
 
     def __init__(self, parameters: CraneOverloadParameters) -> None:

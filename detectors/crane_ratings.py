@@ -52,8 +52,9 @@ class Ratings:
         far = np.clip(right, 0, np.maximum(points - 1, 0))
         row = np.arange(len(device))
         start_m, most_t = radii[row, near], self._capacity_t[device, near]
-        span_m, least_t = radii[row, far] - start_m, self._capacity_t[device, far]
+        least_t = self._capacity_t[device, far]
         with np.errstate(invalid="ignore", divide="ignore"):
+            span_m = radii[row, far] - start_m
             between_t = most_t + (least_t - most_t) * (radius_m - start_m) / span_m
         charted_t = np.where(near == far, most_t, between_t)
         by_chart = (points > 0) & ~np.isnan(radius_m)
@@ -74,8 +75,16 @@ def push(ring: Floats | Ints, device: Devices, newest: Floats | Ints) -> None:
 
 def settled(ring: Floats) -> Floats:
     """Median of rings of three samples, which no single spike moves; the last of fewer."""
-    middle = np.sort(ring, axis=1)[:, 1]
-    return np.where(np.isnan(ring).any(axis=1), ring[:, -1], middle)
+    middle = median(ring)
+    return np.where(np.isnan(middle), ring[:, -1], middle)
+
+
+def median(ring: Floats) -> Floats:
+    """Median of rings of three samples, NaN where there are fewer; faster than sorting."""
+    first, second, third = ring[:, 0], ring[:, 1], ring[:, 2]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    middle: Floats = np.maximum(low, np.minimum(high, third))
+    return middle
 
 
 def whether(condition: Bools, *needed: Floats) -> Bools:

@@ -1,5 +1,6 @@
 """What is known of every device of one kind right now: the state that all detectors read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -214,7 +215,7 @@ class Current:
             move = by_ns[:, None] if array.ndim > 1 else by_ns
             array[device] += np.where(array[device] != NEVER, move, 0)
 
-    def apply(self, rows: Rows, unknown: Bools, watched: Bools) -> Bools:
+    def apply(self, rows: Rows, unknown: Bools, watched: Mapping[int, Floats]) -> Bools:
         """Take in what rows report: per channel the newest event time wins.
 
         Parameters
@@ -222,7 +223,8 @@ class Current:
         unknown
             bool[m, c], channels that are unknown from the row on.
         watched
-            bool[c], channels whose change is wanted.
+            By channel whose change is wanted, the limits that a change must pass, rising; none =
+            any change.
 
         Returns
         -------
@@ -237,7 +239,7 @@ class Current:
         self.last_received_ns[device] = received_ns
         return changed
 
-    def _report(self, rows: Rows, unknown: Bools, watched: Bools) -> Bools:
+    def _report(self, rows: Rows, unknown: Bools, watched: Mapping[int, Floats]) -> Bools:
         """Take in reported cells, channel by channel: few of all are reported at once."""
         said = ~np.isnan(rows.reported)
         if unknown.any():
@@ -255,8 +257,8 @@ class Current:
             if changed.any():
                 values[device] = new
                 self.changed_ns[device[changed], channel] = event_ns[changed]
-                if watched[channel]:
-                    changes[newer] |= changed
+                if channel in watched:
+                    changes[newer] |= changed & _passed(watched[channel], old, new)
         return changes
 
     def _measure(self, device: Devices, event_ns: Ints, received_ns: Ints) -> None:
@@ -272,6 +274,16 @@ class Current:
         device, step_ns = chosen(follows, device, step_ns)
         self.former_interval_ns[device] = self.interval_ns[device]
         self.interval_ns[device] = step_ns
+
+
+def _passed(limits: Floats, old: Floats, new: Floats) -> Bools:
+    """Whether values lie in another interval than before; unknown is an interval of its own."""
+    if not len(limits):
+        return np.ones(len(new), dtype=np.bool_)
+    return np.asarray(
+        (np.searchsorted(limits, old, side="right") != np.searchsorted(limits, new, side="right"))
+        | (np.isnan(old) != np.isnan(new))
+    )
 
 
 _DURATIONS = ("span_ns", "usual_span_ns", "interval_ns", "former_interval_ns")

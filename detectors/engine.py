@@ -1,32 +1,32 @@
 """Everything that the bank keeps for one kind: shared state, detectors, timers, and due times."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import catalog, claims, clock, silence
+from detectors import catalog, clock, silence
 from detectors.base import Context, Staged
+from detectors.claims import At, Claims, at_rows
 from detectors.codes import ActiveCodes, CodesParameters, table_index
-from detectors.current import NEVER, Bools, Current, Devices, Ints, Rows, grown
-from detectors.lift_history import WATCHED, LiftHistory, contradicted
-from detectors.stages import FAR, LEVELS, Stages
+from detectors.crane_duty import CraneDuty, DutyReport
+from detectors.current import NEVER, Bools, Current, Devices, Floats, Ints, Rows
+from detectors.due import LATE_SETTLE_NS, DueTimes
+from detectors.lift_history import SPEED_LIMITS, WATCHED, LiftHistory, contradicted
+from detectors.stages import Stages
 from domain.channels import CHANNELS, COLUMNS
 from domain.equipment import Fleet, Kind
-from domain.findings import Evidence, Finding, Phase
+from domain.findings import Finding, Phase
 from domain.incidents import IncidentKind
 from domain.instants import seconds
 from domain.readings import Quality, ReadingBatch
 
-LATE_SETTLE_NS = seconds(5)
-"""Late data is judged when none came for this long (ours)."""
-
 HOLE_NS = seconds(60)
 """A live row this far ahead of late ones leaves a hole in what is known (ours)."""
 
-LOOK_NS = seconds(10)
+LOOK_NS = seconds(60)
 """A device that only repeats itself is judged anew this often (ours): what depends on time alone,
 such as how long ago an alarm was, is at most so old. Hold timers do not wait for it."""
 
@@ -43,17 +43,6 @@ class _Part(Protocol):
     def times(self) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
-    """Where in the journal something is judged, for m devices."""
-
-    device: Devices
-    event_ns: Ints
-    received_ns: Ints
-    position: Ints
-    late: bool
-
-
 class KindEngine:
     """Detectors of one kind over n devices.
 
@@ -61,11 +50,6 @@ class KindEngine:
     ----------
     only
         Settings tables of the detectors that run; ``None`` = all.
-
-    Attributes
-    ----------
-    due_ns
-        Received time before which a tick changes nothing.
     """
 
     def __init__(
@@ -80,8 +64,12 @@ class KindEngine:
         self._codes = ActiveCodes(kind)
         self._history = LiftHistory()
         self._context = Context(self._current, self._codes, self._history)
+        self._claims = Claims(self._context)
         self._silence = silence.Silence()
         self._clocks = clock.Clocks()
+        self._duty: CraneDuty | None = None
+        if kind is Kind.CRANE and only is None:
+            self._duty = CraneDuty(catalog.parameters_of(catalog.DUTY_SETTINGS, overrides))
         self._codes_parameters: CodesParameters = catalog.parameters_of(
             catalog.CODES_SETTINGS, overrides
         )
@@ -93,15 +81,19 @@ class KindEngine:
             if kind in detector.kinds
         ]
         self._watched = self._watched_channels()
-        self._due: Ints = np.empty(0, dtype=np.int64)
-        self._timer_due: Ints = np.empty(0, dtype=np.int64)
+        stages = [stages for _, stages in self._staged]
+        self._due = DueTimes(self._current, self._silence, stages)
         self._vocabulary: tuple[str, ...] = ()
         self._table_index: NDArray[np.int32] = np.array([-1], dtype=np.int32)
-        self.due_ns = FAR
+
+    @property
+    def due_ns(self) -> int:
+        """Received time before which a tick changes nothing."""
+        return self._due.first_ns
 
     def grow(self, fleet: Fleet) -> None:
         """Take over a possibly larger fleet."""
-        self._ids = fleet.ids[self._kind]
+        self._ids = self._claims.ids = fleet.ids[self._kind]
         n = len(self._ids)
         self._current.grow(fleet.rating(self._kind, "report_interval_s"))
         self._codes.grow(n)
@@ -109,19 +101,18 @@ class KindEngine:
         self._clocks.grow(n)
         if self._kind is Kind.LIFT:
             self._history.grow(fleet)
+        if self._duty is not None:
+            self._duty.grow(fleet)
         for detector, stages in self._staged:
             detector.grow(fleet, self._kind)
             stages.grow(n)
-        self._due = grown(self._due, n, FAR)
-        self._timer_due = grown(self._timer_due, n, FAR)
+        self._due.grow(n)
 
     def arrays(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         """State by name, for a snapshot."""
         for prefix, part in self._parts():
             for name in part.arrays():
                 yield f"{prefix}/{name}", getattr(part, name)
-        yield "due", self._due
-        yield "timer_due", self._timer_due
 
     def claims(self) -> Iterator[tuple[str, IncidentKind]]:
         """Name in findings and incident kind of every staged detector that runs."""
@@ -151,13 +142,17 @@ class KindEngine:
                 continue
             for name in part.arrays():
                 _overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
-        _overwrite(self._due, saved["due"])
-        _overwrite(self._timer_due, saved["timer_due"])
-        self.due_ns = int(self._due.min(initial=FAR))
+        self._due.look()
         if partly:
+            # Whatever a device says next, it is judged by the new rules.
+            self._current.judged_ns[:] = NEVER
             device = np.arange(len(self._ids), dtype=np.int32)
-            self._refresh_timers(device)
-            self._refresh_due(device)
+            self._due.refresh_timers(device)
+            self._due.refresh(device)
+
+    def duty(self, slot: int) -> DutyReport | None:
+        """Duty of a crane so far, ``None`` for other kinds."""
+        return None if self._duty is None else self._duty.report(slot)
 
     def heard_ns(self, slot: int) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
@@ -166,7 +161,7 @@ class KindEngine:
     def skip(self, gap_ns: int) -> None:
         """Leave out a time in which we were away."""
         self._current.skip(gap_ns)
-        self._refresh_due(np.arange(len(self._ids), dtype=np.int32))
+        self._due.refresh(np.arange(len(self._ids), dtype=np.int32))
 
     def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
         """Take in one round."""
@@ -179,9 +174,9 @@ class KindEngine:
         rows = self._rows(batch, usable)
         findings += self._before(batch, usable, rows)
         timed = self._apply(batch, usable, rows, was_known)
-        findings += self._elapse(_at(timed, self._timers_due(timed)))
+        findings += self._elapse(at_rows(timed, self._due.timers(timed)))
         findings += self._direct(rows)
-        self._refresh_due(rows.device)
+        self._due.refresh(rows.device)
         return findings
 
     def _by_age(self, batch: ReadingBatch, selected: Ints) -> tuple[Ints, Ints]:
@@ -221,28 +216,19 @@ class KindEngine:
         heard = (batch.quality[usable] & _RETAINED) == 0
         self._current.heard_ns[rows.device[heard]] = rows.received_ns[heard]
         new = self._codes.alarms(rows, self._codes_parameters)
-        alarms = [self._alarm(rows, row) for row in new]
+        alarms = [self._claims.alarm(rows, row) for row in new]
         back = self._heard_again(rows, np.flatnonzero(heard))
-        self._refresh_due(rows.device)
+        self._due.refresh(rows.device)
         return alarms + back
-
-    def _timers_due(self, rows: Rows) -> Ints:
-        """Live rows whose device has a timer that ends by their event time.
-
-        While late data is coming in nothing fires: its end is judged when it has gone quiet.
-        """
-        due = np.flatnonzero(~rows.late & (self._timer_due[rows.device] <= rows.event_ns))
-        settled: Bools = self._current.late_ns[rows.device[due]] == NEVER
-        return due[settled]
 
     def tick(self, now_ns: int, position: int) -> list[Finding]:
         """Let time pass for the devices that are due."""
-        device = np.flatnonzero(self._due <= now_ns).astype(np.int32)
+        device = self._due.devices(now_ns)
         findings = self._settle(device, now_ns, position)
         ready = device[self._current.late_ns[device] == NEVER]
         findings += self._elapse(self._tick_at(ready, now_ns, position))
         findings += self._fall_silent(ready, now_ns, position)
-        self._refresh_due(device)
+        self._due.refresh(device)
         return findings
 
     def _before(self, batch: ReadingBatch, usable: Ints, rows: Rows) -> list[Finding]:
@@ -250,7 +236,7 @@ class KindEngine:
         stepped = np.flatnonzero((batch.quality[usable] & _CLOCK_STEP) != 0)
         if len(stepped):
             self._shift(rows.device[stepped], rows.event_ns[stepped], rows.received_ns[stepped])
-        return self._elapse(_at(rows, self._timers_due(rows)))
+        return self._elapse(at_rows(rows, self._due.timers(rows)))
 
     def _apply(self, batch: ReadingBatch, usable: Ints, rows: Rows, was_known: Bools) -> Rows:
         """Take rows in and judge; return those that moved a timer."""
@@ -267,6 +253,8 @@ class KindEngine:
         self._codes.observe(rows)
         if self._kind is Kind.LIFT:
             self._history.sample(rows, current)
+        if self._duty is not None:
+            self._duty.observe(rows, current)
         plain = was_known & rows.live & (batch.quality[usable] == 0) & ~changed
         telling = rows.at(self._telling(rows, plain))
         if self._kind is Kind.LIFT:
@@ -291,13 +279,19 @@ class KindEngine:
         current.judged_ns[device[telling]] = rows.event_ns[telling]
         return telling
 
-    def _watched_channels(self) -> Bools:
-        """Channels whose change some detector wants to see that does not look at every row."""
-        watched = np.zeros(len(CHANNELS[self._kind]), dtype=np.bool_)
+    def _watched_channels(self) -> Mapping[int, Floats]:
+        """Limits of the channels of detectors that do not look at every row; none = any change."""
+        wanted: dict[str, list[tuple[float, ...]]] = {}
         shared = WATCHED if self._kind is Kind.LIFT else ()
-        for name in shared + sum((d.channels for d, _ in self._staged if not d.every_row), ()):
-            watched[COLUMNS[self._kind][name]] = True
-        return watched
+        for name in shared:
+            wanted.setdefault(name, []).append(SPEED_LIMITS.get(name, ()))
+        for detector, _ in self._staged:
+            for name in () if detector.every_row else detector.channels:
+                wanted.setdefault(name, []).append(detector.limits.get(name, ()))
+        return {
+            COLUMNS[self._kind][name]: np.unique(sum(limits, ())) if all(limits) else np.empty(0)
+            for name, limits in wanted.items()
+        }
 
     def _judge(self, rows: Rows, telling: Rows) -> Rows:
         """Let detectors judge, and return the rows that moved a timer."""
@@ -319,10 +313,10 @@ class KindEngine:
             )
             moved[seen.device[touched]] = True
         timed = rows.at(np.flatnonzero(moved[rows.device]))
-        self._refresh_timers(timed.device)
+        self._due.refresh_timers(timed.device)
         return timed
 
-    def _elapse(self, at: _At) -> list[Finding]:
+    def _elapse(self, at: At) -> list[Finding]:
         """Run hold timers up to the devices' event times."""
         findings: list[Finding] = []
         if not len(at.device):
@@ -334,40 +328,19 @@ class KindEngine:
                 (Phase.ENDED, stages.over_ns, ended),
             ):
                 findings += [
-                    self._timed(detector, stages, at, int(i), phase, int(since[at.device[i]]))
-                    for i in found
+                    self._claims.timed(detector, stages, at, i, phase, int(since[at.device[i]]))
+                    for i in found.tolist()
                 ]
             stages.reset(at.device[ended])
-        self._refresh_timers(at.device)
+        self._due.refresh_timers(at.device)
         return findings
-
-    def _timed(
-        self, detector: Staged, stages: Stages, at: _At, i: int, phase: Phase, onset_ns: int
-    ) -> Finding:
-        """Finding of a hold timer that rose or ended."""
-        device = int(at.device[i])
-        raised = phase is Phase.RAISED
-        event_ns, context = int(at.event_ns[i]), self._context
-        return Finding(
-            detector=detector.name,
-            kind=detector.incident,
-            equipment_id=self._ids[device],
-            level=LEVELS[stages.level[device] - 1],
-            phase=phase,
-            onset_ns=onset_ns,
-            detected_at_ns=int(at.received_ns[i]),
-            position=int(at.position[i]),
-            late=at.late,
-            evidence=detector.evidence(device, event_ns, context) if raised else (),
-            reason="" if raised else detector.end_reason(device, context),
-        )
 
     def _settle(self, device: Devices, now_ns: int, position: int) -> list[Finding]:
         """Judge what still stands at the end of late data."""
         late_ns = self._current.late_ns[device]
         over = device[(late_ns != NEVER) & (now_ns - late_ns >= LATE_SETTLE_NS)]
         m = len(over)
-        at = _At(
+        at = At(
             over,
             self._current.last_event_ns[over],
             np.full(m, now_ns),
@@ -378,7 +351,7 @@ class KindEngine:
         self._current.late_ns[over] = NEVER
         return findings
 
-    def _late_codes(self, at: _At) -> list[Finding]:
+    def _late_codes(self, at: At) -> list[Finding]:
         """Faults that late data left standing, or ended."""
         if not len(at.device):
             return []
@@ -386,7 +359,7 @@ class KindEngine:
         rows = replace(self._no_report(at.device, now_ns, position), event_ns=at.event_ns)
         found = self._codes.faults(rows, self._current)
         late = replace(rows, late=np.ones(len(at.device), dtype=np.bool_))
-        return [self._code(late, *change) for change in found]
+        return [self._claims.code(late, *change) for change in found]
 
     def _fall_silent(self, device: Devices, now_ns: int, position: int) -> list[Finding]:
         current = self._current
@@ -398,55 +371,31 @@ class KindEngine:
             if self._kind is Kind.LIFT:
                 self._history.observe(rows, current)
             self._judge(rows, rows)
-        return [self._silent(int(device[i]), now_ns, position) for i in silent]
-
-    def _silent(self, device: int, now_ns: int, position: int) -> Finding:
-        heard_ns = int(self._current.heard_ns[device])
-        silent_s = (now_ns - heard_ns) / seconds(1)
-        at = claims.Moment(onset_ns=heard_ns, detected_at_ns=now_ns, position=position)
-        evidence = (Evidence(name="silent_s", value=silent_s, unit="s"),)
-        kind, identity = IncidentKind.DEVICE_OFFLINE, self._ids[device]
-        return claims.claim(silence.NAME, kind, identity, at, evidence=evidence)
+        return [self._claims.silent(int(device[i]), now_ns, position) for i in silent]
 
     def _direct(self, rows: Rows) -> list[Finding]:
         """Findings that need no timer: codes, alarms, clocks, devices heard again."""
-        findings = [self._code(rows, *found) for found in self._codes.faults(rows, self._current)]
+        findings = [
+            self._claims.code(rows, *found) for found in self._codes.faults(rows, self._current)
+        ]
         findings += [
-            self._alarm(rows, row) for row in self._codes.alarms(rows, self._codes_parameters)
+            self._claims.alarm(rows, row)
+            for row in self._codes.alarms(rows, self._codes_parameters)
         ]
         begins, ends = self._clocks.observe(rows)
         wrong = IncidentKind.CLOCK_WRONG
-        findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.RAISED) for i in begins]
-        findings += [self._at_row(rows, int(i), clock.NAME, wrong, Phase.ENDED) for i in ends]
+        findings += [
+            self._claims.at_row(rows, int(i), clock.NAME, wrong, Phase.RAISED) for i in begins
+        ]
+        findings += [
+            self._claims.at_row(rows, int(i), clock.NAME, wrong, Phase.ENDED) for i in ends
+        ]
         return findings + self._heard_again(rows, np.flatnonzero(rows.live | rows.late))
 
     def _heard_again(self, rows: Rows, heard: Ints) -> list[Finding]:
         back = heard[self._silence.heard(rows.device[heard])]
         gone = IncidentKind.DEVICE_OFFLINE
-        return [self._at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back]
-
-    def _code(self, rows: Rows, row: int, kind: IncidentKind, begins: bool) -> Finding:
-        evidence = claims.fault_evidence(self._codes, int(rows.device[row]), kind)
-        phase = Phase.RAISED if begins else Phase.ENDED
-        return self._at_row(rows, row, "codes", kind, phase, evidence)
-
-    def _alarm(self, rows: Rows, row: int) -> Finding:
-        device, code = int(rows.device[row]), int(rows.code[row])
-        evidence = claims.alarm_evidence(self._current, device, code)
-        return self._at_row(rows, row, "codes", IncidentKind.ALARM_BUTTON, Phase.RAISED, evidence)
-
-    def _at_row(
-        self,
-        rows: Rows,
-        row: int,
-        detector: str,
-        kind: IncidentKind,
-        phase: Phase,
-        evidence: tuple[Evidence, ...] = (),
-    ) -> Finding:
-        equipment_id = self._ids[rows.device[row]]
-        at = claims.moment(rows, row, detector)
-        return claims.claim(detector, kind, equipment_id, at, phase=phase, evidence=evidence)
+        return [self._claims.at_row(rows, int(i), silence.NAME, gone, Phase.ENDED) for i in back]
 
     def _rows(self, batch: ReadingBatch, usable: Ints) -> Rows:
         quality, device = batch.quality[usable], batch.device[usable]
@@ -506,45 +455,12 @@ class KindEngine:
                 array = getattr(part, name)
                 move = by_ns.reshape(-1, *[1] * (array.ndim - 1))
                 array[device] += np.where(array[device] != NEVER, move, 0)
-        self._refresh_timers(device)
+        self._due.refresh_timers(device)
 
-    def _refresh_timers(self, device: Devices) -> None:
-        due = np.full(len(device), FAR)
-        for _, stages in self._staged:
-            due = np.minimum(due, stages.due_ns(device))
-        self._timer_due[device] = due
-
-    def _refresh_due(self, device: Devices) -> None:
-        current = self._current
-        waits = (current.heard_ns[device] != NEVER) & (
-            current.known[device] | ~self._silence.claimed[device]
-        )
-        due = np.where(waits, current.stale_at_ns(device), FAR)
-        self._hasten(due, device, self._timer_due[device] != FAR, self._timer_at_ns)
-        self._hasten(due, device, current.late_ns[device] != NEVER, self._settles_ns)
-        self._due[device] = due
-        self.due_ns = int(self._due.min(initial=FAR))
-
-    def _hasten(
-        self, due: Ints, device: Devices, which: Bools, at_ns: Callable[[Devices], Ints]
-    ) -> None:
-        """Bring due times forward for the few devices that wait for more than silence."""
-        row = np.flatnonzero(which)
-        due[row] = np.minimum(due[row], at_ns(device[row]))
-
-    def _timer_at_ns(self, device: Devices) -> Ints:
-        """Received time of the next timer; late data puts it off."""
-        settled = self._current.late_ns[device] == NEVER
-        at_ns: Ints = self._timer_due[device] + self._current.lag_ns(device)
-        return np.where(settled, at_ns, FAR)
-
-    def _settles_ns(self, device: Devices) -> Ints:
-        return self._current.late_ns[device] + LATE_SETTLE_NS
-
-    def _tick_at(self, device: Devices, now_ns: int, position: int) -> _At:
+    def _tick_at(self, device: Devices, now_ns: int, position: int) -> At:
         m = len(device)
         event_ns = self._current.clock_ns(device, now_ns)
-        return _At(device, event_ns, np.full(m, now_ns), np.full(m, position), late=False)
+        return At(device, event_ns, np.full(m, now_ns), np.full(m, position), late=False)
 
     def _parts(self) -> list[tuple[str, "_Part"]]:
         """Everything with arrays, by name."""
@@ -553,9 +469,12 @@ class KindEngine:
             ("codes", self._codes),
             ("silence", self._silence),
             ("clock", self._clocks),
+            ("due", self._due),
         ]
         if self._kind is Kind.LIFT:
             shared.append(("history", self._history))
+        if self._duty is not None:
+            shared.append(("duty", self._duty))
         staged: list[tuple[str, _Part]] = [
             (f"{detector.name}/timers", stages) for detector, stages in self._staged
         ]
@@ -563,16 +482,6 @@ class KindEngine:
             (f"{detector.name}/own", detector) for detector, _ in self._staged
         ]
         return [*shared, *staged, *own]
-
-
-def _at(rows: Rows, chosen: Ints) -> _At:
-    return _At(
-        rows.device[chosen],
-        rows.event_ns[chosen],
-        rows.received_ns[chosen],
-        rows.position[chosen],
-        late=False,
-    )
 
 
 def _overwrite(target: NDArray[np.generic], saved: NDArray[np.generic]) -> None:

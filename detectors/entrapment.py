@@ -32,13 +32,14 @@ Weights and limits are ours (mark D of the facts that this was built on): they m
 come out as described, and are settings.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.base import Context, Judgement, column, levels
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
-from detectors.lift_history import motion
+from detectors.lift_history import SPEED_LIMITS, motion
 from domain.channels import COLUMNS, SERVICE_MODES
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -273,6 +274,9 @@ class Entrapment:
     def __init__(self, parameters: EntrapmentParameters, sight: _Sight, *, at_level: bool) -> None:
         self._p = parameters
         self._sight = sight
+        # Heavier than the limit is somebody, so that the next number is the first that is.
+        load_kg = math.nextafter(parameters.load_min_kg, math.inf)
+        self.limits = {**SPEED_LIMITS, "load_kg": (load_kg,)}
         self._at_level = at_level
         self.incident = (
             IncidentKind.ENTRAPMENT_AT_LEVEL if at_level else IncidentKind.ENTRAPMENT_OFF_LEVEL

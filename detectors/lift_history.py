@@ -6,6 +6,8 @@ presence ______________│__┌─true──────────────
               stop_ns ─┘  └─ presence_rose_ns
 """
 
+import math
+
 import numpy as np
 
 from detectors.current import NEVER, Bools, Current, Devices, Floats, Ints, Rows, grown
@@ -43,6 +45,11 @@ STUCK_S = 1_800.0
 door does afterwards; a rush hour does not keep a car occupied for that long (ours)."""
 
 _LIFT = COLUMNS[Kind.LIFT]
+_NEXT_MPS = math.nextafter(-STANDSTILL_MPS, 0)
+
+SPEED_LIMITS = {"speed_mps": (_NEXT_MPS, STANDSTILL_MPS)}
+"""Limits between running down, standing and running up."""
+
 WATCHED = (
     "car_status",
     "speed_mps",

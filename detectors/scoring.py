@@ -5,24 +5,26 @@ Matching, per device and case (`domain.incidents.case_of`):
 - An alarm belongs to a *fact* when the condition that it claims overlaps the fact: its onset is not
   later than `LATE_NS` after the fact's end, and it was raised not earlier than `EARLY_NS` before
   the fact began.
-- A fact of the alarm's case is its *cause*: the fact is detected. Of several the one that began
-  last before the alarm was raised.
+- A danger of the alarm's case is its *cause*: it is detected. Of several the one that began last
+  before the alarm was raised. An alarm that claims more than the fact is, such as an entrapment
+  where somebody only pressed the button, is not its alarm.
 - Else a fact of the device that names the alarm's case among ``may_raise`` *explains* it.
 - Else the alarm is *false*. A nuisance that lasted meanwhile is named as its occasion.
 
 A fact counts as a truth when it is a danger and its evidence was sent `DECISION_NS` or more before
-the end: no rule has had the time to judge what came later. Other dangers are listed apart. Point
-adjustment does not exist here: an alarm is one event, and so is a truth.
+the end: no rule has had the time to judge what came later. Other dangers are listed apart. Dangers
+of one device and case that overlap are one. Point adjustment does not exist here: an alarm is one
+event, and so is a truth.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from domain.incidents import IncidentKind, Level, case_of
+from domain.incidents import IncidentKind, Level, case_of, most_specific
 from domain.instants import NS_PER_S, seconds
 
 DECISION_NS = seconds(60)
@@ -135,22 +137,19 @@ class Facts:
     """
 
     def __init__(self, facts: Iterable[Fact], *, ended_ns: int) -> None:
-        self.all = tuple(facts)
+        self.all = tuple(_joined(facts))
         self.ended_ns = ended_ns
         self._by_device: dict[str, list[Fact]] = {}
         for fact in self.all:
             self._by_device.setdefault(fact.equipment_id, []).append(fact)
 
-    def expected(self, cases: frozenset[str]) -> list[Fact]:
-        """Truths of some cases: dangers whose evidence was sent in time."""
-        return [fact for fact in self._dangers(cases) if self._told(fact)]
+    def expected(self, kinds: frozenset[IncidentKind]) -> list[Fact]:
+        """Truths of some kinds: dangers whose evidence was sent in time."""
+        return [fact for fact in self.all if fact.kind in kinds and self._told(fact)]
 
-    def untold(self, cases: frozenset[str]) -> list[Fact]:
-        """Dangers of some cases whose evidence was never sent, or too late to be judged."""
-        return [fact for fact in self._dangers(cases) if not self._told(fact)]
-
-    def _dangers(self, cases: frozenset[str]) -> list[Fact]:
-        return [f for f in self.all if f.kind is not None and case_of(f.kind) in cases]
+    def untold(self, kinds: frozenset[IncidentKind]) -> list[Fact]:
+        """Dangers of some kinds whose evidence was never sent, or too late to be judged."""
+        return [fact for fact in self.all if fact.kind in kinds and not self._told(fact)]
 
     def _told(self, fact: Fact) -> bool:
         sent_ns = fact.evidence_from_ns
@@ -159,14 +158,49 @@ class Facts:
     def match(self, alarm: Alarm) -> Match:
         """Say what is behind an alarm."""
         near = [f for f in self._by_device.get(alarm.equipment_id, ()) if _overlaps(alarm, f)]
-        causes = [f for f in near if f.kind is not None and case_of(f.kind) == alarm.case]
+        causes = [f for f in near if f.kind is not None and _covers(f.kind, alarm)]
         if causes:
             return Match(alarm=alarm, cause=_latest(causes, alarm.raised_ns))
-        explaining = [f for f in near if alarm.case in {case_of(kind) for kind in f.may_raise}]
+        explaining = [f for f in near if any(_covers(kind, alarm) for kind in f.may_raise)]
         if explaining:
             return Match(alarm=alarm, explanation=_latest(explaining, alarm.raised_ns))
         fooling = [f for f in near if f.kind is None]
         return Match(alarm=alarm, occasion=_latest(fooling, alarm.raised_ns) if fooling else None)
+
+
+def _joined(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """Facts, dangers of one device and case that overlap as one: they have one incident."""
+    standing: dict[tuple[str, str], Fact] = {}
+    for fact in sorted(facts, key=_began_ns):
+        if fact.kind is None or fact.from_ns is None:
+            yield fact
+            continue
+        place = (fact.equipment_id, case_of(fact.kind))
+        former = standing.get(place)
+        if former is None:
+            standing[place] = fact
+        elif former.to_ns is not None and fact.from_ns > former.to_ns:
+            yield former
+            standing[place] = fact
+        else:
+            standing[place] = _both(former, fact)
+    yield from standing.values()
+
+
+def _both(first: Fact, second: Fact) -> Fact:
+    ends = (first.to_ns, second.to_ns)
+    sent = [t for t in (first.evidence_from_ns, second.evidence_from_ns) if t is not None]
+    return replace(
+        first,
+        to_ns=None if None in ends else max(t for t in ends if t is not None),
+        evidence_from_ns=min(sent, default=None),
+        may_raise=first.may_raise | second.may_raise,
+    )
+
+
+def _covers(kind: IncidentKind, alarm: Alarm) -> bool:
+    """Whether a kind is all that an alarm claims: a press of a button is no entrapment."""
+    return case_of(kind) == alarm.case and most_specific(alarm.kind, kind) is kind
 
 
 def _overlaps(alarm: Alarm, fact: Fact) -> bool:
@@ -277,7 +311,7 @@ class Score:
 def score(
     facts: Facts,
     matches: Sequence[Match],
-    cases: frozenset[str],
+    kinds: frozenset[IncidentKind],
     *,
     device_years: float,
     level: Level = Level.ADVISORY,
@@ -288,18 +322,18 @@ def score(
     ----------
     matches
         Its alarms with what is behind them.
-    cases
-        Cases that it claims: the truths that it is asked for.
+    kinds
+        Kinds that it claims: the truths that it is asked for.
     """
     reached = [match for match in matches if match.alarm.reached_ns(level) is not None]
     first = _first_alarms(reached, level)
-    expected = facts.expected(cases)
+    expected = facts.expected(kinds)
     false = [match for match in reached if match.false]
     weights = [1.0 / _density(match.occasion) for match in false]
     return Score(
         truth=len(expected),
         detected=sum(id(fact) in first for fact in expected),
-        untold=len(facts.untold(cases)),
+        untold=len(facts.untold(kinds)),
         alarms=len(reached),
         false=len(false),
         repeated=sum(match.cause is not None for match in reached) - len(first),
@@ -331,10 +365,10 @@ def _density(occasion: Fact | None) -> float:
     return 1.0 if occasion is None else occasion.density
 
 
-def missed(facts: Facts, matches: Iterable[Match], cases: frozenset[str]) -> list[Fact]:
-    """Truths of some cases without an alarm."""
+def missed(facts: Facts, matches: Iterable[Match], kinds: frozenset[IncidentKind]) -> list[Fact]:
+    """Truths of some kinds without an alarm."""
     found = {id(match.cause) for match in matches}
-    return [fact for fact in facts.expected(cases) if id(fact) not in found]
+    return [fact for fact in facts.expected(kinds) if id(fact) not in found]
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

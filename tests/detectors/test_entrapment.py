@@ -47,7 +47,7 @@ def test_a_long_express_run_is_no_entrapment() -> None:
 
 def test_a_stop_without_anybody_is_no_entrapment() -> None:
     story = lift().at(10, car_status=1, door_zone=False).at(30, car_status=0).until(400)
-    assert story.levels() == []
+    assert story.levels(OFF, AT) == []
 
 
 @pytest.mark.parametrize("mode", [2, 3, 4, 6])
@@ -85,13 +85,13 @@ def test_a_power_cut_that_blinds_the_sensor_does_not_free_the_passenger() -> Non
     """
     story = ride(lift(), 14, 18)
     story.at(40, car_status=0, mains_power=False, passenger_present=False).until(200)
-    assert story.levels() == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 85)]
+    assert story.levels(OFF, AT) == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 85)]
 
 
 def test_a_power_cut_of_an_empty_lift_is_no_entrapment() -> None:
     story = lift().at(10, car_status=1, door_zone=False)
     story.at(20, car_status=0, mains_power=False, passenger_present=None).until(300)
-    assert story.levels() == []
+    assert story.levels(OFF, AT) == []
 
 
 def test_at_level_with_a_door_that_does_not_open_after_the_ride() -> None:
@@ -160,7 +160,7 @@ def test_a_power_cut_at_level_frees_nobody(*, rode: bool, reads: bool | None) ->
         story = lift().at(30, door_closed=False).at(32, passenger_present=True)
         story.at(40, door_closed=True).at(41, mains_power=False, passenger_present=reads)
     story.until(200)
-    assert [(kind, level, onset) for kind, level, onset, _ in story.levels()] == [
+    assert [(kind, level, onset) for kind, level, onset, _ in story.levels(OFF, AT)] == [
         (AT, "suspected", 40),
         (AT, "confirmed", 40),
     ]
@@ -243,16 +243,16 @@ def test_a_sensor_that_holds_ten_seconds_is_normal() -> None:
 
 def test_a_cleaner_holding_the_door_or_parked_out_of_service_is_no_entrapment() -> None:
     holding = lift().at(10, door_closed=False, passenger_present=True).until(900)
-    assert holding.levels() == []
+    assert holding.levels(OFF, AT) == []
     parked = lift().at(10, service_mode=0).at(12, door_closed=False, passenger_present=True)
     parked.at(20, door_closed=True).until(900)
-    assert parked.levels() == []
+    assert parked.levels(OFF, AT) == []
 
 
 def test_without_presence_sensor_the_load_tells_of_somebody() -> None:
     story = lift().at(1, passenger_present=None, load_kg=0)
     story.at(10, load_kg=150).at(12, car_status=1, door_zone=False).at(30, car_status=0).until(200)
-    assert story.levels() == [(OFF, "suspected", 30, 60), (OFF, "confirmed", 30, 150)]
+    assert story.levels(OFF, AT) == [(OFF, "suspected", 30, 60), (OFF, "confirmed", 30, 150)]
 
 
 def test_a_retrofit_terminal_without_car_status_is_judged_by_lack_of_progress() -> None:

@@ -134,10 +134,10 @@ def by_kernels(
     """Findings of the bank; a batch holds the rows of one second."""
     bank = Bank(build_fleet(1, FLEETS[kind]), parameters)
     ids = [equipment.id for equipment in FLEETS[kind]]
-    findings = []
+    findings, texts = [], dict[str, int]()
     for now, due in _seconds(rows):
         if due:
-            findings += bank.step(make_batch(kind, due, ids=ids))
+            findings += bank.step(make_batch(kind, due, ids=ids, texts=texts))
         findings += bank.tick(now, 1)
     return [
         (f.equipment_id, f.kind, f.level, f.phase, f.onset_ns, f.detected_at_ns, f.late)

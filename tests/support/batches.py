@@ -28,6 +28,7 @@ def make_batch(
     ids: Sequence[str] = (),
     position: int = 1,
     first_ordinal: int = 0,
+    texts: dict[str, int] | None = None,
 ) -> ReadingBatch:
     """Batch of ``rows`` in order of arrival.
 
@@ -44,9 +45,11 @@ def make_batch(
         Journal position of rows that name none.
     first_ordinal
         Ordinal of each device's first row that names none; the next ones count up from there.
+    texts
+        Vocabulary so far, which this batch extends; without it the batch has its own.
     """
     slots = {equipment_id: slot for slot, equipment_id in enumerate(ids)}
-    vocabulary: dict[str, int] = {}
+    vocabulary: dict[str, int] = {} if texts is None else texts
     ordinals: dict[str, int] = {}
     columns: dict[str, list[int]] = {name: [] for name in _DTYPES}
     values = np.full((len(rows), len(CHANNELS[kind])), np.nan)

@@ -47,6 +47,7 @@ class Story:
         self.findings: list[Finding] = []
         self.lag_s = lag_s
         self._position = 0
+        self._texts: dict[str, int] = {}
         self._ticked_s = -1
         self._heartbeat_s = heartbeat_s
 
@@ -114,7 +115,8 @@ class Story:
             "received_at_ns": T0 + seconds(received_s),
             "position": self._position,
         }
-        self.findings += self.bank.step(make_batch(self.kind, [row], ids=self.fleet.ids[self.kind]))
+        ids = self.fleet.ids[self.kind]
+        self.findings += self.bank.step(make_batch(self.kind, [row], ids=ids, texts=self._texts))
 
 
 def lift(**registry: Any) -> Story:
