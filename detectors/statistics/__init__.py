@@ -1,0 +1,1 @@
+"""Statistical detectors: series that no longer behave like their own past, as advisories."""
