@@ -23,6 +23,7 @@ from api.routes import (
     readings,
     registry,
     session,
+    shadow,
 )
 from api.settings import ApiSettings
 from domain.ports import StateStore, TelemetryStore
@@ -30,7 +31,18 @@ from domain.ports import StateStore, TelemetryStore
 VERSION = "1"
 """Version of the API: the ``v1`` of its paths."""
 
-_ROUTES = (registry, readings, incidents, findings, firms, ledger, quarantine, session, health)
+_ROUTES = (
+    registry,
+    readings,
+    incidents,
+    findings,
+    firms,
+    ledger,
+    quarantine,
+    shadow,
+    session,
+    health,
+)
 
 
 def _not_known(_equipment_id: str) -> None:

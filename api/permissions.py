@@ -18,6 +18,9 @@ class Action(StrEnum):
     IMPORT_REGISTRY = "import_registry"
     READ_QUARANTINE = "read_quarantine"
     DROP_QUARANTINE = "drop_quarantine"
+    READ_SHADOW = "read_shadow"
+    RUN_SHADOW = "run_shadow"
+    PROMOTE = "promote"
     READ_METRICS = "read_metrics"
     OPEN_INCIDENT = "open_incident"
     ACKNOWLEDGE = "acknowledge"
@@ -44,6 +47,9 @@ PERMISSIONS: Mapping[Action, frozenset[Role]] = {
     Action.IMPORT_REGISTRY: _ENGINEERS,
     Action.READ_QUARANTINE: _ENGINEERS,
     Action.DROP_QUARANTINE: frozenset({Role.ADMIN}),
+    Action.READ_SHADOW: _ENGINEERS,
+    Action.RUN_SHADOW: _ENGINEERS,
+    Action.PROMOTE: _ENGINEERS,
     Action.READ_METRICS: _ENGINEERS,
     Action.OPEN_INCIDENT: _DISPATCH,
     Action.ACKNOWLEDGE: _DISPATCH,

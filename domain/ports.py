@@ -13,6 +13,7 @@ from domain.ledger import LedgerChanges, LedgerRow, LedgerTotal
 from domain.notifications import Delivery, Notification
 from domain.readings import Latest, ReadingBatch, Sample
 from domain.refusals import Refusal, RefusalReason
+from domain.shadow import Act, Candidate, CandidateState, Episode, EpisodeOutcome, Totals
 
 PAGE_LIMIT = 1_000
 """Most rows that one page of any listing holds."""
@@ -331,6 +332,61 @@ class Ledger(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeQuery:
+    """Episodes of one candidate, newest first; ``None`` = any outcome."""
+
+    candidate: str
+    outcome: EpisodeOutcome | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+class Shadow(Protocol):
+    """Candidates, what they found beside live detection, and what people did with them."""
+
+    def add(self, candidate: Candidate) -> None:
+        """Keep a new candidate; a known name is a `ConflictError`."""
+
+    def candidate(self, name: str) -> Candidate | None:
+        """Candidate by name."""
+
+    def candidates(self) -> Sequence[Candidate]:
+        """All candidates, newest first."""
+
+    def set_state(self, name: str, state: CandidateState) -> None:
+        """Change where a candidate stands."""
+
+    def put_totals(self, name: str, totals: Totals) -> None:
+        """Replace a candidate's sums."""
+
+    def put_episodes(self, name: str, episodes: Sequence[Episode]) -> None:
+        """Insert or replace episodes of a candidate, up to the domain's stated limit.
+
+        The oldest decided ones go first, and are counted as pruned.
+        """
+
+    def episodes(self, query: EpisodeQuery) -> Sequence[Episode]:
+        """Episodes that match, newest detection first."""
+
+    def drop(self, name: str) -> None:
+        """Delete a candidate with its episodes; the audit trail stays."""
+
+    def add_act(self, act: Act) -> Act:
+        """Append to the audit trail; return the act with its number."""
+
+    def acts(
+        self, *, candidate: str | None = None, before: int | None = None, limit: int = 100
+    ) -> Sequence[Act]:
+        """Acts, of one candidate or of all, newest first, with numbers below ``before``."""
+
+    def acts_after(self, number: int, limit: int = PAGE_LIMIT) -> Sequence[Act]:
+        """Acts after a number, oldest first."""
+
+    def take_effect(self, numbers: Sequence[int], position: int) -> None:
+        """Note the journal position after which acts took effect."""
+
+
 class StateTransaction(Protocol):
     """One transaction over everything but telemetry."""
 
@@ -361,6 +417,10 @@ class StateTransaction(Protocol):
     @property
     def ledger(self) -> Ledger:
         """What was received, missing and refused."""
+
+    @property
+    def shadow(self) -> Shadow:
+        """Candidates beside live detection."""
 
 
 class StateStore(Protocol):

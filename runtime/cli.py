@@ -7,6 +7,7 @@ import typer
 from domain.errors import DependencyError, EquipwatchError, UsageError
 from runtime.commands import (
     account,
+    backtest,
     bench,
     broker,
     config,
@@ -19,6 +20,7 @@ from runtime.commands import (
     replay,
     selftest,
     serve,
+    shadow,
     simulate,
 )
 
@@ -49,12 +51,14 @@ app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(simulate.simulate)
 app.command()(replay.replay)
+app.command()(backtest.backtest)
 app.command()(config.doctor)
 app.command()(ledger.ledger)
 app.add_typer(bench.app, name="bench")
 app.add_typer(registry.app, name="registry")
 app.add_typer(incident.app, name="incident")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(shadow.app, name="shadow")
 app.add_typer(broker.app, name="broker")
 app.add_typer(account.app, name="account")
 app.add_typer(dashboards.app, name="dashboards")

@@ -232,6 +232,7 @@ class PipelineLoop:
             loader_reader=self._loader_reader,
             give_up_to=self._settings.journal.give_up_to,
             parameters=self._settings.detectors,
+            held_back=self._settings.shadow.detectors,
             batch_messages=self._settings.pipeline.batch_messages,
             snapshot_interval_s=self._settings.pipeline.snapshot_interval_s,
             gap_hold_s=self._settings.ledger.gap_hold_s,
@@ -244,6 +245,7 @@ class PipelineLoop:
             try:
                 if time.monotonic() >= registry_due_s:
                     pipeline.refresh_fleet()
+                    pipeline.refresh_candidates()
                     registry_due_s = time.monotonic() + _REGISTRY_POLL_S
                 frames = pipeline.step()
             except (DependencyError, JournalError) as error:

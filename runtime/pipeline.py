@@ -8,12 +8,11 @@ left out by its position.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from detectors.bank import Bank
 from dispatch.intake import take
 from domain.equipment import Fleet
 from domain.errors import DependencyError
@@ -30,6 +29,7 @@ from ingest.ledger import Ledger
 from ingest.service import finding_of
 from runtime.frames import FrameReader, Frames
 from runtime.loader import Loader
+from runtime.shadow import Detection, all_acts
 from runtime.snapshots import Snapshot, Snapshots
 
 CONSUMER = "pipeline"
@@ -60,7 +60,9 @@ class Pipeline:
     Parameters
     ----------
     parameters
-        Detector parameters by detector and name.
+        Detector parameters by detector and name; promoted candidates win over them.
+    held_back
+        Detectors that run in candidates only (`runtime.shadow`).
     snapshots
         Where state is saved; ``None`` for a run that is never resumed.
     loader_reader
@@ -95,6 +97,7 @@ class Pipeline:
         loader_reader: FrameReader | None = None,
         give_up_to: int = 0,
         parameters: Mapping[str, Mapping[str, float]] | None = None,
+        held_back: Collection[str] = (),
         batch_messages: int = 5_000,
         commit_interval_s: float = 1.0,
         snapshot_interval_s: float = 30.0,
@@ -112,6 +115,7 @@ class Pipeline:
             self._fleet: Fleet = tx.registry.fleet()
             self._recorded = tx.offsets.get(CONSUMER)
         self._parameters = parameters or {}
+        self._held_back = held_back
         self._gap_hold_s = gap_hold_s
         self._begin_anew()
         self._counters: Counter[str] = Counter()
@@ -151,7 +155,7 @@ class Pipeline:
 
     def heard_ns(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
-        return self._bank.heard_ns(equipment_id)
+        return self._detection.heard_ns(equipment_id)
 
     def step(self) -> int:
         """Apply what the journal has next, within the batch limit; return the number of frames.
@@ -168,6 +172,7 @@ class Pipeline:
             self.flush()
         frames = self._frames.read(self._position, self._batch_messages)
         if frames:
+            frames = self._detection.until_change(frames)
             redone = self._position < self._restored_to <= frames[-1].position
             self._apply(frames)
             self._record_when_due()
@@ -199,12 +204,14 @@ class Pipeline:
         self._saved_at_ns = self._now_ns
         if self._snapshots is None:
             return
+        bank, shadow = self._detection.snapshot()
         snapshot = Snapshot(
             position=self._position,
             decoder=self._decoder.snapshot(),
-            bank=self._bank.snapshot(),
+            bank=bank,
             ledger=self._ledger.snapshot(),
             counters=dict(self._counters),
+            shadow=shadow,
         )
         try:
             self._snapshots.save(snapshot, self.loader.needed_position())
@@ -241,15 +248,38 @@ class Pipeline:
                 return False
             self._fleet = tx.registry.fleet()
         self._decoder.set_fleet(self._fleet)
-        self._bank.set_fleet(self._fleet)
+        self._detection.set_fleet(self._fleet)
         self._ledger.set_fleet(self._fleet)
         self.loader.set_fleet(self._fleet)
         _log.info("registry_reloaded", version=self._fleet.version, devices=len(self._fleet.slots))
         return True
 
+    def refresh_candidates(self) -> bool:
+        """Let the acts that people made on candidates take effect; say whether there were any."""
+        with self._state.reading() as tx:
+            acts = tx.shadow.acts_after(self._detection.acts_seen)
+        if not acts:
+            return False
+        self.flush()
+        if self._position < self._recorded:
+            # What is recorded is being redone: an act must not change it.
+            return False
+        waiting = [act.number for act in acts if act.position is None]
+        if waiting:
+            with self._state.writing() as tx:
+                tx.shadow.take_effect(waiting, self._position)
+        for act in acts:
+            planned = replace(act, position=self._position) if act.number in waiting else act
+            self._detection.plan(planned)
+        return True
+
     def _begin_anew(self) -> None:
+        with self._state.reading() as tx:
+            acts = all_acts(tx)
         self._decoder = Decoder(self._fleet)
-        self._bank = Bank(self._fleet, self._parameters)
+        self._detection = Detection(
+            self._fleet, self._parameters, held_back=self._held_back, acts=acts
+        )
         self._ledger = Ledger(self._fleet, gap_hold_s=self._gap_hold_s)
 
     def _restore(self) -> None:
@@ -262,7 +292,7 @@ class Pipeline:
         """Continue from a snapshot; one of another version is left, and the journal read anew."""
         try:
             self._decoder.restore(snapshot.decoder)
-            self._bank.restore(snapshot.bank)
+            self._detection.restore(snapshot.bank, snapshot.shadow, snapshot.position)
             self._ledger.restore(snapshot.ledger)
         except (ValueError, KeyError) as error:
             _log.warning(
@@ -283,7 +313,7 @@ class Pipeline:
             heard = [frame.messages for frame in part if frame.messages]
             if heard:
                 newest_ns = max(messages[-1].received_at_ns for messages in heard)
-                self._bank.hear(heard[0][0].received_at_ns, newest_ns)
+                self._detection.hear(heard[0][0].received_at_ns, newest_ns)
             decoded = self._decoder.decode(part)
             batches += decoded.batches
             self._take_in(decoded)
@@ -291,6 +321,7 @@ class Pipeline:
                 self._pass(part[-1])
         self._position = frames[-1].position
         self._now_ns = frames[-1].received_at_ns
+        self._detection.advance(self._position)
         self.loader.offer(batches, frames)
 
     def _take_in(self, decoded: Decoded) -> None:
@@ -301,12 +332,12 @@ class Pipeline:
         self._ledger.take(decoded, self._decoder.device)
         for batch in decoded.batches:
             self._pending.rows += len(batch)
-            self._pending.findings += self._bank.step(batch)
+            self._pending.findings += self._detection.step(batch)
 
     def _pass(self, tick: Frame) -> None:
         """Let time pass for everything that judges it."""
         now_ns, position = tick.received_at_ns, tick.position
-        self._pending.findings += self._bank.tick(now_ns, position)
+        self._pending.findings += self._detection.tick(now_ns, position)
         self._pending.findings += self._ledger.due(now_ns, position, self._decoder.device)
 
     def _load(self) -> None:
@@ -341,6 +372,8 @@ class Pipeline:
             tx.quarantine.add(refusals)
             tx.offsets.put(CONSUMER, self._position)
             tx.offsets.put_counters(CONSUMER, dict(self._counters))
+            self._detection.store(tx, self._recorded)
+        self._detection.stored()
         self._recorded = self._position
         _report(refusals)
         if changed and self._on_incidents is not None:

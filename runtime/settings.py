@@ -199,6 +199,15 @@ class HttpSettings(_Group):
     metrics_public: bool = Field(False, description="Serve /metrics without a key.")
 
 
+class ShadowSettings(_Group):
+    """Detection without incidents (docs/shadow.md)."""
+
+    detectors: list[str] = Field(
+        [],
+        description="Detectors that run in candidates only, until one that names them is promoted.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of the service."""
 
@@ -215,6 +224,7 @@ class Settings(BaseSettings):
     pipeline: PipelineSettings = PipelineSettings()
     dispatch: DispatchSettings = DispatchSettings()
     http: HttpSettings = HttpSettings()
+    shadow: ShadowSettings = ShadowSettings()
     detectors: dict[str, dict[str, float]] = Field(
         default_factory=dict,
         description="Detector parameters by detector and name; docs/detectors.md lists them.",

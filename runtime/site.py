@@ -54,7 +54,12 @@ class Site:
     @property
     def state_url(self) -> str:
         """Default state store."""
-        return f"sqlite:///{self.root / 'state.sqlite'}"
+        return f"sqlite:///{self.state_file}"
+
+    @property
+    def state_file(self) -> Path:
+        """File of the default state store."""
+        return self.root / "state.sqlite"
 
     @property
     def snapshots(self) -> Path:

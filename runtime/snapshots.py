@@ -37,6 +37,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    shadow
+        State of the candidates beside live detection; empty when none runs.
     counters
         Totals of the decoder up to ``position``.
     """
@@ -46,17 +48,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     bank: bytes
     ledger: bytes
     counters: dict[str, int]
+    shadow: bytes = b""
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True):
     """What stands before the parts of a file.
 
     The parts are written as they are: one more copy of them would be felt in the memory needed.
+    The candidates' part is left out when it is empty.
     """
 
     position: int
     counters: dict[str, int]
-    sizes: tuple[int, int, int]
+    sizes: tuple[int, ...]
 
 
 class Snapshots(Protocol):
@@ -153,13 +157,14 @@ def superfluous(positions: Sequence[int], slowest_position: int) -> list[int]:
 
 def _parts(snapshot: Snapshot) -> tuple[bytes, ...]:
     """What a file consists of."""
-    parts = (snapshot.decoder, snapshot.bank, snapshot.ledger)
-    decoder, bank, ledger = map(len, parts)
+    parts: tuple[bytes, ...] = (snapshot.decoder, snapshot.bank, snapshot.ledger)
+    if snapshot.shadow:
+        parts = (*parts, snapshot.shadow)
     head = msgspec.msgpack.encode(
         _Head(
             position=snapshot.position,
             counters=snapshot.counters,
-            sizes=(decoder, bank, ledger),
+            sizes=tuple(map(len, parts)),
         )
     )
     crc = functools.reduce(lambda crc, part: zlib.crc32(part, crc), (head, *parts), 0)
@@ -176,7 +181,12 @@ def _snapshot(data: memoryview) -> Snapshot | None:
         return None
     head = msgspec.msgpack.decode(body[:length], type=_Head)
     ends = list(itertools.accumulate((length, *head.sizes)))
-    decoder, bank, ledger = (bytes(body[a:b]) for a, b in itertools.pairwise(ends))
+    decoder, bank, ledger, *shadow = (bytes(body[a:b]) for a, b in itertools.pairwise(ends))
     return Snapshot(
-        position=head.position, decoder=decoder, bank=bank, ledger=ledger, counters=head.counters
+        position=head.position,
+        decoder=decoder,
+        bank=bank,
+        ledger=ledger,
+        counters=head.counters,
+        shadow=shadow[0] if shadow else b"",
     )

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api import candidates
 from api.access import (
     SESSION_COOKIE,
     Asker,
@@ -33,16 +34,22 @@ from api.routes.ledger import DEVICE_HOURS, RECENT_HOURS, window
 from api.routes.quarantine import ROW_ID_MAX, quarantine_detail, reexamined
 from api.routes.registry import OFFSET_MAX
 from api.routes.session import check_login, set_session
+from api.routes.shadow import Name
 from api.schemas import InstantIn
+from api.shadow_schemas import CandidateDetailOut, CandidateOut
 from domain.accounts import Principal
 from domain.equipment import Kind
 from domain.errors import DependencyError
 from domain.instants import from_datetime
-from domain.ports import PAGE_LIMIT, EquipmentQuery, LedgerQuery
+from domain.ports import PAGE_LIMIT, EpisodeQuery, EquipmentQuery, LedgerQuery
+from domain.shadow import CandidateState, EpisodeOutcome
 
 SEARCH_ROWS = 50
 LEDGER_ROWS = 100
 """Devices on one page of the ledger."""
+
+EPISODE_ROWS = 50
+"""Episodes on one page of a candidate."""
 
 LANGUAGE_S = 365 * 86_400
 PLOTLY_VERSION = importlib.metadata.version("plotly")
@@ -55,6 +62,13 @@ router = APIRouter(include_in_schema=False)
 
 _Viewer = Annotated[Principal, Depends(Require(Action.READ_INCIDENTS))]
 _Engineer = Annotated[Principal, Depends(Require(Action.READ_QUARANTINE))]
+_ShadowReader = Annotated[Principal, Depends(Require(Action.READ_SHADOW))]
+
+_CANDIDATE_ACTS: Mapping[CandidateState, tuple[str, ...]] = {
+    CandidateState.RUNNING: ("promote", "stop"),
+    CandidateState.STOPPED: ("promote",),
+    CandidateState.PROMOTED: ("revert",),
+}
 
 
 class _Static(StaticFiles):
@@ -299,3 +313,39 @@ def quarantine_entry_page(
     entry = quarantine_detail(ctx, entry_id)
     verdicts = reexamined(ctx, entry_id).verdicts
     return render(request, "quarantine_entry.html", principal, entry=entry, verdicts=verdicts)
+
+
+@router.get("/shadow")
+def shadow_page(request: Request, ctx: Ctx, principal: _ShadowReader) -> Response:
+    """Show candidates, newest first."""
+    with ctx.state.reading() as tx:
+        found = tx.shadow.candidates()
+    return render(request, "shadow.html", principal, found=[CandidateOut.of(one) for one in found])
+
+
+@router.get("/shadow/{name}")
+def candidate_page(
+    request: Request,
+    ctx: Ctx,
+    name: Name,
+    principal: _ShadowReader,
+    outcome: EpisodeOutcome | None = None,
+    offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
+) -> Response:
+    """Show what a candidate would have added and missed, and what may be done with it."""
+    query = EpisodeQuery(candidate=name, outcome=outcome, limit=EPISODE_ROWS, offset=offset)
+    with ctx.state.reading() as tx:
+        candidate = candidates.found(tx, name)
+        acts = tx.shadow.acts(candidate=name)
+        episodes = tx.shadow.episodes(query)
+    return render(
+        request,
+        "candidate.html",
+        principal,
+        shown=CandidateDetailOut.detailed(candidate, acts),
+        acts=_CANDIDATE_ACTS.get(candidate.state, ()),
+        episodes=episodes,
+        outcomes=EpisodeOutcome,
+        outcome=outcome,
+        more=offset + EPISODE_ROWS if len(episodes) == EPISODE_ROWS else None,
+    )

@@ -102,7 +102,9 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Judge an entry's messages anew: what would become of them now. Nothing is stored."""
+    from api import candidates
     from api.reexamination import Outcome, reexamine
+    from domain.shadow import merged
     from ingest.journal import JournalReader
     from runtime.output import emit
     from runtime.quarantined import entry_of, find_refused
@@ -115,10 +117,11 @@ def replay(
         with using_state(data) as state, state.reading() as tx:
             found = find_refused(tx, reader, entry_of(tx, entry_id))
             fleet = tx.registry.fleet()
+            promoted = [one.parameters for one in candidates.promoted(tx)]
     finally:
         reader.close()
     chosen = _received_between(found, begin, end)
-    result = reexamine(chosen, fleet, load(data).detectors)
+    result = reexamine(chosen, fleet, merged((load(data).detectors, *promoted)))
     if export is not None:
         decoded = [v.refusal for v in result.verdicts if v.outcome is Outcome.DECODED]
         _export(export, decoded)

@@ -17,6 +17,7 @@ from storage.state.offsets import SqlOffsets
 from storage.state.outbox import SqlOutbox
 from storage.state.quarantine import SqlQuarantine
 from storage.state.registry import SqlRegistry
+from storage.state.shadow import SqlShadow
 
 
 class SqlTransaction:
@@ -30,6 +31,7 @@ class SqlTransaction:
         self.accounts = SqlAccounts(connection)
         self.offsets = SqlOffsets(connection)
         self.ledger = SqlLedger(connection)
+        self.shadow = SqlShadow(connection)
 
 
 class SqlStateStore:

@@ -34,6 +34,7 @@ from domain.incidents import (
 )
 from domain.notifications import Outcome
 from domain.refusals import RefusalReason
+from domain.shadow import ActKind, CandidateState, Claim, EpisodeOutcome, Tally, Totals
 from storage.state.columns import CleanText, Packed, Serial, Whole, Word
 
 metadata = MetaData(
@@ -75,6 +76,33 @@ def _unpack_levels(values: list[dict[str, Any]]) -> tuple[LevelReached, ...]:
 
 def _unpack_evidence(values: list[dict[str, Any]]) -> tuple[Evidence, ...]:
     return tuple(Evidence(**value) for value in values)
+
+
+def _pack_claim(claim: Claim) -> dict[str, Any]:
+    return asdict(claim)
+
+
+def _unpack_claim(values: dict[str, Any]) -> Claim:
+    return Claim(**values | {"level": Level(values["level"])})
+
+
+def _pack_totals(totals: Totals) -> dict[str, Any]:
+    return asdict(totals)
+
+
+def _unpack_totals(values: dict[str, Any]) -> Totals:
+    tallies = (
+        Tally(
+            **tally
+            | {"equipment_kind": Kind(tally["equipment_kind"]), "kind": IncidentKind(tally["kind"])}
+        )
+        for tally in values["tallies"]
+    )
+    return Totals(
+        device_ns={Kind(kind): ns for kind, ns in values["device_ns"].items()},
+        tallies=tuple(tallies),
+        cut=values["cut"],
+    )
 
 
 registry_state = Table(
@@ -368,3 +396,51 @@ ledger = Table(
 )
 """One row a device and hour. ``missing_ranges``: JSON text of boot, first and last number of each.
 Without row numbers SQLite keeps the rows in the index of the key, and not twice."""
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("name", CleanText, primary_key=True),
+    Column("parameters", Packed(dict, dict), nullable=False),
+    Column("state", Word(CandidateState), nullable=False),
+    _text("started_by"),
+    _whole("started_at_ns"),
+    _text("reason"),
+    Column("totals", Packed(_pack_totals, _unpack_totals), nullable=False),
+    _whole("pruned"),
+)
+
+candidate_episodes = Table(
+    "candidate_episodes",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    _text("candidate"),
+    _text("equipment_id"),
+    Column("equipment_kind", Word(Kind), nullable=False),
+    Column("kind", Word(IncidentKind), nullable=False),
+    _whole("position"),
+    _whole("onset_ns"),
+    _whole("detected_at_ns"),
+    Column("outcome", Word(EpisodeOutcome), nullable=False),
+    Column("live", Packed(_pack_claim, _unpack_claim)),
+    Column("shadow", Packed(_pack_claim, _unpack_claim)),
+    Column("evidence", Packed(_pack_values, _unpack_evidence), nullable=False),
+    UniqueConstraint("candidate", "equipment_id", "kind", "position"),
+    Index(None, "candidate", "detected_at_ns"),
+)
+
+candidate_acts = Table(
+    "candidate_acts",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    _text("candidate"),
+    Column("kind", Word(ActKind), nullable=False),
+    _text("actor"),
+    _whole("at_ns"),
+    _text("reason"),
+    Column("parameters", Packed(dict, dict), nullable=False),
+    Column("position", Whole),
+    Index(None, "candidate"),
+    sqlite_autoincrement=True,
+)
+"""The audit trail: nothing deletes from it."""

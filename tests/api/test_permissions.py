@@ -74,6 +74,20 @@ API_CASES = [
     Case("GET", "/api/v1/quarantine/{entry_id}/replay", ENGINEERS),
     Case("DELETE", "/api/v1/quarantine/{entry_id}", frozenset({Role.ADMIN})),
     Case("GET", "/api/v1/quarantine-drops", ENGINEERS),
+    Case("GET", "/api/v1/shadow", ENGINEERS),
+    Case(
+        "POST",
+        "/api/v1/shadow",
+        ENGINEERS,
+        body={"name": "new", "parameters": {"entrapment": {}}, "reason": "a try"},
+        status=201,
+    ),
+    Case("GET", "/api/v1/shadow/{name}", ENGINEERS),
+    Case("GET", "/api/v1/shadow/{name}/episodes", ENGINEERS),
+    Case("POST", "/api/v1/shadow/{name}/stop", ENGINEERS, body={"reason": "enough"}),
+    Case("POST", "/api/v1/shadow/{name}/promote", ENGINEERS, body={"reason": "better"}),
+    Case("POST", "/api/v1/shadow/{name}/revert", ENGINEERS, body={"reason": "worse"}, status=409),
+    Case("GET", "/api/v1/shadow-acts", ENGINEERS),
     Case("GET", "/api/v1/session", ALL),
     Case("DELETE", "/api/v1/session", ALL, status=204),
     Case("GET", "/metrics", ENGINEERS),
@@ -87,6 +101,8 @@ PAGE_CASES = [
     Case("GET", "/ledger/{equipment_id}", ALL),
     Case("GET", "/quarantine", ENGINEERS),
     Case("GET", "/quarantine/{entry_id}", ENGINEERS),
+    Case("GET", "/shadow", ENGINEERS),
+    Case("GET", "/shadow/{name}", ENGINEERS),
 ]
 OPEN_TO_ALL = {
     "GET /livez",
@@ -129,6 +145,7 @@ def paths(place: Site, case: Case, equipment_id: str, firm_id: str) -> str:
         equipment_id=equipment_id,
         firm_id=firm_id,
         entry_id=place.refuse(),
+        name=place.candidate(),
     )
 
 

@@ -78,6 +78,8 @@ def addresses(place: Site) -> list[str]:
         "/ledger/L1",
         "/quarantine",
         f"/quarantine/{place.refuse()}",
+        f"/shadow/{place.candidate()}",
+        "/shadow",
         "/login",
         "/nowhere",
     ]

@@ -18,9 +18,11 @@ import structlog
 from dispatch import desk
 from domain.accounts import Role
 from domain.equipment import Equipment, Kind
+from domain.incidents import IncidentKind
 from domain.instants import NS_PER_S
 from domain.ledger import HOUR_NS, LedgerChanges, LedgerRow, Missing, SeqRange, hour_start
 from domain.refusals import Refusal, RefusalReason
+from domain.shadow import Tally, Totals
 from runtime import cli
 from runtime.settings import CONFIG_FILE, sample
 from runtime.wiring import using_state
@@ -236,6 +238,39 @@ def test_settings_are_shown_with_masked_secrets_and_a_sample(data: Path, run: Ru
     wrong = run("config", "show")
     assert wrong.code == cli.EXIT_USAGE
     assert "did you mean token?" in wrong.err
+
+
+def test_a_candidate_is_started_promoted_shown_and_reverted(data: Path, run: Run) -> None:
+    data.mkdir()
+    (data / CONFIG_FILE).write_text("[detectors.entrapment]\nalarm = 5.0\n", encoding="utf-8")
+    assert run("config", "show", "--json").report["promoted"] == {}
+    assert not list(data.glob("state*"))
+    setting = ("--set", "entrapment.off_level_hold_s=20", "--detector", "crane_overload")
+    started = run("shadow", "start", "tight", *setting, "--reason", "too slow", "--json")
+    parameters = {"crane_overload": {}, "entrapment": {"off_level_hold_s": 20.0}}
+    assert started.report["parameters"] == parameters
+    assert "unknown" in run("shadow", "list").out
+    wrong = run("shadow", "start", "w", "--set", "entrapment.hold=2", "--reason", "x")
+    assert (wrong.code, "entrapment.hold: unknown" in wrong.err) == (cli.EXIT_USAGE, True)
+    assert run("shadow", "promote", "tight", "--reason", " ").code == cli.EXIT_USAGE
+    assert run("shadow", "revert", "tight", "--reason", "none").code == cli.EXIT_FAILED
+    assert "has not run yet" in run("shadow", "promote", "tight", "--reason", "better").err
+    tally = Tally(equipment_kind=Kind.LIFT, kind=IncidentKind.ENTRAPMENT_OFF_LEVEL, added=2)
+    with using_state(data) as state, state.writing() as tx:
+        tx.shadow.put_totals("tight", Totals(device_ns={}, tallies=(tally,)))
+    assert run("shadow", "promote", "tight", "--reason", "better").code == 0
+    shown = run("config", "show", "--json").report
+    assert shown["promoted"] == {"tight": parameters}
+    assert shown["detectors"]["entrapment"] == {"alarm": 5.0, "off_level_hold_s": 20.0}
+    assert run("shadow", "revert", "tight", "--reason", "worse").code == 0
+    acts = run("shadow", "show", "tight", "--json").report["acts"]
+    assert [(act["act"], act["reason"]) for act in acts] == [
+        ("reverted", "worse"),
+        ("promoted", "better"),
+        ("started", "too slow"),
+    ]
+    assert "worse" in run("shadow", "show", "tight").out
+    assert run("config", "show", "--json").report["promoted"] == {}
 
 
 def test_doctor_says_what_is_wrong(

@@ -31,8 +31,19 @@ from domain.incidents import (
     LevelReached,
 )
 from domain.notifications import Delivery, Notification, Outcome
-from domain.ports import EquipmentQuery, IncidentQuery, StateStore
+from domain.ports import EpisodeQuery, EquipmentQuery, IncidentQuery, StateStore
 from domain.refusals import Refusal, RefusalReason
+from domain.shadow import (
+    Act,
+    ActKind,
+    Candidate,
+    CandidateState,
+    Claim,
+    Episode,
+    EpisodeOutcome,
+    Tally,
+    Totals,
+)
 from storage.state import engines, open_state_store, quarantine
 from tests.support.postgres import PostgresServer, ServerMissingError, postgres_server
 
@@ -825,6 +836,116 @@ class TestOffsets:
             assert tx.offsets.get("pipeline") == 2**40
             assert tx.offsets.get("other") == 2
             assert tx.offsets.counters("pipeline") == {"decoded": 2**40}
+
+
+def candidate(name: str, **changes: Any) -> Candidate:
+    values: dict[str, Any] = {
+        "name": name,
+        "parameters": {"entrapment": {"off_level_hold_s": 10.5}, "crane_wind": {}},
+        "state": CandidateState.RUNNING,
+        "started_by": "user:ann",
+        "started_at_ns": 5,
+        "reason": "too slow",
+    }
+    return Candidate(**(values | changes))
+
+
+def episode(position: int, **changes: Any) -> Episode:
+    values: dict[str, Any] = {
+        "candidate": "c",
+        "equipment_id": "L-1",
+        "equipment_kind": Kind.LIFT,
+        "kind": IncidentKind.ENTRAPMENT_OFF_LEVEL,
+        "position": position,
+        "onset_ns": 1,
+        "detected_at_ns": position,
+        "shadow": Claim(detected_at_ns=position, level=Level.SUSPECTED),
+        "evidence": (Evidence(name="stopped_s", value=40.0, unit="s", log_odds=1.5),),
+    }
+    return Episode(**(values | changes))
+
+
+class TestShadow:
+    def test_a_candidate_comes_back_as_it_went_in(self, store: StateStore) -> None:
+        totals = Totals(
+            device_ns={Kind.LIFT: 2**62},
+            tallies=(
+                Tally(equipment_kind=Kind.LIFT, kind=IncidentKind.LIFT_FAULT, both=1, missed=2),
+            ),
+            cut=3,
+        )
+        first, second = candidate("c"), candidate("d", started_at_ns=6)
+        with store.writing() as tx:
+            tx.shadow.add(first)
+            tx.shadow.add(second)
+            with pytest.raises(ConflictError, match="candidate c already"):
+                tx.shadow.add(first)
+            tx.shadow.put_totals("c", totals)
+            tx.shadow.set_state("c", CandidateState.PROMOTED)
+        with store.reading() as tx:
+            changed = replace(first, totals=totals, state=CandidateState.PROMOTED)
+            assert tx.shadow.candidate("c") == changed
+            assert tx.shadow.candidates() == [second, changed]
+            assert tx.shadow.candidate("e") is None
+
+    def test_episodes_are_replaced_by_identity_and_paged(self, store: StateStore) -> None:
+        kept = [episode(1), episode(2, outcome=EpisodeOutcome.ADDED), episode(3)]
+        ended = replace(
+            kept[2],
+            outcome=EpisodeOutcome.BOTH,
+            live=Claim(detected_at_ns=4, level=Level.CONFIRMED, ended_at_ns=9),
+        )
+        with store.writing() as tx:
+            tx.shadow.put_episodes("c", kept)
+            tx.shadow.put_episodes("c", [ended])
+            tx.shadow.put_episodes("d", [episode(1, candidate="d")])
+        with store.reading() as tx:
+            find = tx.shadow.episodes
+            assert find(EpisodeQuery(candidate="c")) == [ended, kept[1], kept[0]]
+            assert find(EpisodeQuery(candidate="c", limit=1, offset=1)) == [kept[1]]
+            added = EpisodeQuery(candidate="c", outcome=EpisodeOutcome.ADDED)
+            assert find(added) == [kept[1]]
+
+    def test_the_oldest_decided_episodes_go_and_are_counted(
+        self, store: StateStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("storage.state.shadow.EPISODES_KEPT", 3)
+        decided = [episode(n, outcome=EpisodeOutcome.ADDED) for n in (2, 3, 4)]
+        with store.writing() as tx:
+            tx.shadow.add(candidate("c"))
+            tx.shadow.put_episodes("c", [episode(1), *decided, episode(5)])
+            left = [one.position for one in tx.shadow.episodes(EpisodeQuery(candidate="c"))]
+            assert left == [5, 4, 1]
+            counted = tx.shadow.candidate("c")
+            assert counted is not None
+            assert counted.pruned == 2
+            tx.shadow.drop("c")
+            assert tx.shadow.candidate("c") is None
+            assert not tx.shadow.episodes(EpisodeQuery(candidate="c"))
+
+    def test_acts_are_numbered_and_take_effect(self, store: StateStore) -> None:
+        act = Act(
+            candidate="c",
+            kind=ActKind.PROMOTED,
+            actor="user:ann",
+            at_ns=7,
+            reason="fewer misses",
+            parameters={"entrapment": {"off_level_hold_s": 10.5}},
+        )
+        with store.writing() as tx:
+            first = tx.shadow.add_act(act)
+            second = tx.shadow.add_act(replace(act, candidate="d"))
+            tx.shadow.drop("c")
+        assert first == replace(act, number=first.number)
+        with store.writing() as tx:
+            tx.shadow.take_effect([first.number], 2**40)
+        with store.reading() as tx:
+            effective = replace(first, position=2**40)
+            assert tx.shadow.acts_after(0) == [effective, second]
+            assert tx.shadow.acts_after(first.number) == [second]
+            assert tx.shadow.acts() == [second, effective]
+            assert tx.shadow.acts(candidate="c") == [effective]
+            assert tx.shadow.acts(before=second.number, limit=5) == [effective]
 
 
 @pytest.mark.parametrize(

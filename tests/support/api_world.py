@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from pwdlib import PasswordHash
 from starlette.testclient import TestClient
 
+from api import candidates
 from api.app import create_app
 from api.context import Context
 from api.settings import ApiSettings
@@ -27,6 +28,7 @@ from domain.incidents import Incident, IncidentKind, Level
 from domain.instants import NS_PER_S, from_iso, seconds
 from domain.ports import StateTransaction
 from domain.refusals import Refusal, RefusalReason
+from domain.shadow import Tally, Totals
 from storage.memory import MemoryStore
 from storage.state import SqlStateStore, open_state_store
 from tests.support.batches import make_batch
@@ -145,6 +147,29 @@ class Site:
         with self.state.writing() as tx:
             [incident] = intake.take(tx, [found or finding(**values)], FLEET)
         return incident
+
+    def candidate(self, name: str = "tight", *, has_run: bool = True) -> str:
+        """Start the one candidate of the site."""
+        parameters = {"entrapment": {"off_level_hold_s": 10.0}}
+        with self.state.writing() as tx:
+            for earlier in tx.shadow.candidates():
+                tx.shadow.drop(earlier.name)
+            candidates.start(
+                tx, name, parameters, actor="user:eve", reason="a try", now_ns=self.now_ns
+            )
+        if has_run:
+            self.run_candidate(name)
+        return name
+
+    def run_candidate(self, name: str) -> None:
+        """Let a candidate have run for a device-day in which nothing was found."""
+        kind = IncidentKind.ENTRAPMENT_OFF_LEVEL
+        totals = Totals(
+            device_ns={Kind.LIFT: seconds(86_400)},
+            tallies=(Tally(equipment_kind=Kind.LIFT, kind=kind),),
+        )
+        with self.state.writing() as tx:
+            tx.shadow.put_totals(name, totals)
 
     def refuse(self) -> int:
         refusal = Refusal(
