@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import catalog, clock, silence
+from detectors.advisories import CHANNELS_JUDGED, Advisories
 from detectors.crane_duty import DutyReport
 from detectors.current import Ints
 from detectors.engine import KindEngine
+from detectors.statistics.calibrator import Rate
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding
 from domain.incidents import IncidentKind
@@ -25,6 +27,7 @@ from domain.readings import ReadingBatch
 
 _SNAPSHOT_VERSION = 4
 _HEADER = "header"
+_STATISTICS = "statistics"
 
 UNTIMED: Mapping[str, tuple[tuple[Kind, IncidentKind], ...]] = {
     catalog.CODES_SETTINGS: (
@@ -76,6 +79,10 @@ class Bank:
             for kind, engine in engines.items()
             if kind in judged or any(engine.claims())
         }
+        settings = catalog.parameters_of(catalog.STATISTICS_SETTINGS, overrides)
+        self._advisories: dict[Kind, Advisories] = {}
+        if only is None and settings.alarms_per_device_day > 0:
+            self._advisories = {kind: Advisories(kind, settings) for kind in CHANNELS_JUDGED}
         self._now_ns = 0
         self.set_fleet(fleet)
 
@@ -84,6 +91,8 @@ class Bank:
         self._fleet = fleet
         for engine in self._engines.values():
             engine.grow(fleet)
+        for kind, advisories in self._advisories.items():
+            advisories.grow(fleet.ids[kind])
 
     def step(self, batch: ReadingBatch) -> list[Finding]:
         """Take in a batch; return findings in order of their frames."""
@@ -91,9 +100,12 @@ class Bank:
         engine = self._engines.get(batch.kind)
         if engine is None:
             return findings
+        advisories = self._advisories.get(batch.kind)
         for selected in _rounds(batch):
             self._pass(int(batch.received_at_ns[selected].max()))
             findings += engine.step(batch, selected)
+            if advisories is not None:
+                findings += advisories.step(batch, selected)
         findings.sort(key=lambda finding: finding.position)
         return self._own(findings)
 
@@ -150,8 +162,12 @@ class Bank:
         kind, slot = self._fleet.slots.get(equipment_id, (None, 0))
         return None if kind is not Kind.CRANE else self._engines[kind].duty(slot)
 
+    def rates(self) -> Mapping[Kind, tuple[Rate, ...]]:
+        """Realised against nominal alarm rate of every statistic, by kind of equipment."""
+        return {kind: advisories.rates() for kind, advisories in self._advisories.items()}
+
     def arrays(self, kind: Kind) -> Iterator[tuple[str, NDArray[np.generic]]]:
-        """State of one kind by name, a row a device; read it, and soon."""
+        """State of one kind's rules by name, a row a device; read it, and soon."""
         return self._engines[kind].arrays()
 
     def snapshot(self) -> bytes:
@@ -159,6 +175,8 @@ class Bank:
         arrays: dict[str, NDArray[np.generic]] = {
             f"{kind}/{name}": array for kind in self._engines for name, array in self.arrays(kind)
         }
+        for kind, advisories in self._advisories.items():
+            arrays |= {f"{_STATISTICS}/{kind}/{name}": a for name, a in advisories.arrays()}
         header = json.dumps({"version": _SNAPSHOT_VERSION, "now_ns": self._now_ns})
         arrays[_HEADER] = np.frombuffer(header.encode(), dtype=np.uint8)
         buffer = io.BytesIO()
@@ -190,6 +208,11 @@ class Bank:
                 names = [name for name in saved.files if name.startswith(prefix)]
                 arrays = {name.removeprefix(prefix): saved[name] for name in names}
                 engine.restore(arrays, partly=partly)
+            for kind, advisories in self._advisories.items():
+                prefix = f"{_STATISTICS}/{kind}/"
+                names = [name for name in saved.files if name.startswith(prefix)]
+                if names:
+                    advisories.restore({name.removeprefix(prefix): saved[name] for name in names})
 
     def _own(self, findings: list[Finding]) -> list[Finding]:
         """Findings of detectors that run; engines find codes, silence and clocks in any case."""

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from detectors.advisories import AdvisoriesParameters
 from detectors.base import Staged
 from detectors.boiler_balance import BoilerBalance, BoilerBalanceParameters
 from detectors.boiler_feed import BoilerFeed, BoilerFeedParameters
@@ -96,10 +97,12 @@ STAGED: Mapping[str, tuple[type[Any], Callable[[Any], tuple[Staged, ...]]]] = {
 
 CODES_SETTINGS = "codes"
 DUTY_SETTINGS = "crane_duty"
+STATISTICS_SETTINGS = "statistics"
 
 _UNTIMED: Mapping[str, type[Any]] = {
     CODES_SETTINGS: CodesParameters,
     DUTY_SETTINGS: CraneDutyParameters,
+    STATISTICS_SETTINGS: AdvisoriesParameters,
 }
 
 

@@ -99,7 +99,8 @@ class Health:
         own = {"pipeline_position": float(self.position), "pipeline_lag_seconds": self.lag_s()}
         ingest = {f"ingest_{name}": value for name, value in self._ingest().items()}
         loader = {} if self.pipeline is None else telemetry_gauges(self.pipeline.loader)
-        return {**own, **totals, **loader, **ingest}
+        rates = {} if self.pipeline is None else self.pipeline.alarm_rates()
+        return {**own, **totals, **loader, **rates, **ingest}
 
     def heard(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it is not known here."""

@@ -157,6 +157,19 @@ class Pipeline:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
         return self._detection.heard_ns(equipment_id)
 
+    def alarm_rates(self) -> Mapping[str, float]:
+        """Blocks of the statistics over their limit, as many as should have been, and alarms."""
+        return {
+            f"statistics_{kind}_{rate.statistic}_{name}": float(value)
+            for kind, rates in self._detection.rates().items()
+            for rate in rates
+            for name, value in (
+                ("realised", rate.realised),
+                ("nominal", rate.nominal),
+                ("alarms", rate.alarms),
+            )
+        }
+
     def step(self) -> int:
         """Apply what the journal has next, within the batch limit; return the number of frames.
 

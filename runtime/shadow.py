@@ -6,7 +6,7 @@ there again. A candidate that fails is stopped and says why; live detection neve
 """
 
 import bisect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ import structlog
 from detectors import catalog
 from detectors.bank import DETECTORS, Bank
 from detectors.episodes import Comparison, State
+from detectors.statistics.calibrator import Rate
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding
 from domain.messages import Frame
@@ -138,6 +139,10 @@ class Detection:
     def heard_ns(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
         return self._live.heard_ns(equipment_id)
+
+    def rates(self) -> Mapping[Kind, tuple[Rate, ...]]:
+        """Realised against nominal alarm rate of the statistics of live detection."""
+        return self._live.rates()
 
     def snapshot(self) -> tuple[bytes, bytes]:
         """State of live detection, and of the candidates; the latter empty when none runs."""

@@ -336,6 +336,13 @@ TEXTS: Mapping[str, Pair] = {
 """Words by key."""
 
 OBSERVATIONS: Mapping[str, Pair] = {
+    "statistic": ("statistic", "统计量"),
+    "usual_value": ("usual value", "通常值"),
+    "usual_spread": ("usual spread", "通常离散度"),
+    "statistic_score": ("score", "统计得分"),
+    "statistic_limit": ("limit", "报警限"),
+    "once_in_days": ("by chance once in days", "随机出现间隔天数"),
+    "corroborated_by": ("corroborated by", "佐证统计量"),
     "stopped_s": ("stopped for", "停止时长"),
     "door_story": ("what the door did", "门的动作"),
     "alarm_button": ("alarm button", "报警按钮"),

@@ -13,11 +13,6 @@ _TERMINATED = 128 + 15
 app = typer.Typer(help="Cost, speed and latency on this machine.", no_args_is_help=True)
 
 
-@app.callback()
-def bench() -> None:
-    """Keep ``ingest`` a subcommand: typer would fold a single one into the group."""
-
-
 @app.command()
 def ingest(
     seconds: Annotated[
@@ -67,3 +62,13 @@ def ingest(
     tables = {"cost": cost_rows(report), "endurance": endurance_rows(report)}
     wanted = {"cost": rounds or backlog, "endurance": duration}
     emit({name: rows for name, rows in tables.items() if wanted[name]}, as_json=False)
+
+
+@app.command()
+def detect(as_json: AsJson = False) -> None:
+    """Measure the statistics on one core, and the share that the lift rules take of one."""
+    from runtime.bench.detect import run_detect
+    from runtime.output import emit
+
+    report = run_detect(lambda line: typer.echo(line, err=True))
+    emit(report.as_json(), as_json=as_json)
