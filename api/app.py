@@ -26,6 +26,7 @@ from api.routes import (
     shadow,
 )
 from api.settings import ApiSettings
+from detectors.crane_duty import DutyReport
 from domain.ports import StateStore, TelemetryStore
 
 VERSION = "1"
@@ -58,6 +59,7 @@ def create_app(
     readiness: Callable[[], Mapping[str, bool | str]],
     gauges: Callable[[], Mapping[str, float]],
     heard: Callable[[str], int | None] = _not_known,
+    duty: Callable[[str], DutyReport | None] = _not_known,
 ) -> FastAPI:
     """Application over stores that outlive it.
 
@@ -72,6 +74,8 @@ def create_app(
     heard
         Received time of the last message of a device, ``alive`` included, ``None`` when not known;
         without it, silence is judged by stored readings alone.
+    duty
+        Duty of a crane so far, ``None`` when not known.
     """
     slots = StreamSlots(settings.stream_clients)
     context = Context(
@@ -82,6 +86,7 @@ def create_app(
         readiness=readiness,
         gauges=gauges,
         heard=heard,
+        duty=duty,
         sessions=Sessions(settings.session_secret, settings.session_s),
         passwords=Passwords(settings.login_parallel),
         logins=_login_limiter(settings),

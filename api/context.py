@@ -10,6 +10,7 @@ from api.auth import LoginLimiter, Passwords, Sessions
 from api.events import EventTail, StreamSlots
 from api.metrics import Metrics
 from api.settings import ApiSettings
+from detectors.crane_duty import DutyReport
 from domain.ports import StateStore, TelemetryStore
 
 
@@ -24,6 +25,7 @@ class Context:
     readiness: Callable[[], Mapping[str, bool | str]]
     gauges: Callable[[], Mapping[str, float]]
     heard: Callable[[str], int | None]
+    duty: Callable[[str], DutyReport | None]
     sessions: Sessions
     passwords: Passwords
     logins: LoginLimiter

@@ -1,9 +1,11 @@
 """Readings and refusals as the API gives them."""
 
+from dataclasses import asdict
 from typing import Self
 
 from api.reexamination import Verdict
 from api.schemas import FindingOut, Instant, Out
+from detectors.crane_duty import DutyReport
 from domain.equipment import Kind
 from domain.instants import to_iso
 from domain.ports import QuarantineDrop, QuarantineEntry
@@ -40,6 +42,31 @@ class LatestOut(Out):
     stale_after_s: float
     silent: bool
     channels: list[LatestValueOut]
+
+
+class DutyOut(Out):
+    """What a crane has done since it was first heard here; the years before are not in it."""
+
+    equipment_id: str
+    cycles: int
+    uncertain_cycles: int
+    spectrum: list[int]
+    spectrum_factor: float | None
+    load_class: str | None
+    full_load_cycles: float
+    overload_cycles: int
+    peak_ratio_max: float
+    working_s: float
+    classification: str
+    group: str
+    design_cycles: float | None
+    used_share: float | None
+    state: str
+
+    @classmethod
+    def of(cls, equipment_id: str, report: DutyReport) -> Self:
+        """Model of a crane's counters."""
+        return cls(equipment_id=equipment_id, **asdict(report))
 
 
 class SampleOut(Out):

@@ -14,6 +14,7 @@ import uvicorn
 
 from api.app import create_app
 from api.settings import ApiSettings
+from detectors.crane_duty import DutyReport
 from dispatch.courier import Courier
 from domain.errors import DependencyError
 from domain.instants import NS_PER_S
@@ -105,6 +106,10 @@ class Health:
     def heard(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it is not known here."""
         return None if self.pipeline is None else self.pipeline.heard_ns(equipment_id)
+
+    def duty(self, equipment_id: str) -> DutyReport | None:
+        """Duty of a crane so far, ``None`` when it is not known here."""
+        return None if self.pipeline is None else self.pipeline.duty(equipment_id)
 
     def _ingest(self) -> Mapping[str, float]:
         """Counters of the ingest process; none when it has not written them lately."""
@@ -337,6 +342,7 @@ def _server(
         readiness=health.readiness,
         gauges=health.gauges,
         heard=health.heard,
+        duty=health.duty,
     )
     config = uvicorn.Config(
         app,

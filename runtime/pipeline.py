@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from detectors.crane_duty import DutyReport
 from dispatch.intake import take
 from domain.equipment import Fleet
 from domain.errors import DependencyError
@@ -156,6 +157,10 @@ class Pipeline:
     def heard_ns(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
         return self._detection.heard_ns(equipment_id)
+
+    def duty(self, equipment_id: str) -> DutyReport | None:
+        """Duty of a crane so far, ``None`` when it is none that is known."""
+        return self._detection.duty(equipment_id)
 
     def alarm_rates(self) -> Mapping[str, float]:
         """Blocks of the statistics over their limit, as many as should have been, and alarms."""

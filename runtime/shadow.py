@@ -14,6 +14,7 @@ import structlog
 
 from detectors import catalog
 from detectors.bank import DETECTORS, Bank
+from detectors.crane_duty import DutyReport
 from detectors.episodes import Comparison, State
 from detectors.statistics.calibrator import Rate
 from domain.equipment import Fleet, Kind
@@ -139,6 +140,10 @@ class Detection:
     def heard_ns(self, equipment_id: str) -> int | None:
         """Received time of a device's last sign of life, ``None`` when it was never heard."""
         return self._live.heard_ns(equipment_id)
+
+    def duty(self, equipment_id: str) -> DutyReport | None:
+        """Duty of a crane so far, ``None`` when it is none that is known."""
+        return self._live.duty(equipment_id)
 
     def rates(self) -> Mapping[Kind, tuple[Rate, ...]]:
         """Realised against nominal alarm rate of the statistics of live detection."""

@@ -261,7 +261,11 @@ class Boilers:
         trip = self.low_water | (self.pressure_mpa > OVERPRESSURE_TRIP * self.rated_mpa)
         self.stage[trip & burning & ~self.limiter_bypassed] = Stage.LOCK_OUT
         starting = auto & (self.stage == Stage.OFF) & (below_mpa > FIRE_ON_BELOW_MPA)
-        for slot in starting.nonzero()[0]:
+        # Until the water is back, the low-water limiter lets no start begin or go on.
+        dry = self.low_water & ~self.limiter_bypassed
+        halted = auto & dry & ((self.stage == Stage.PURGE) | (self.stage == Stage.PILOT))
+        self.stage[halted], self._stage_end_s[halted] = Stage.OFF, np.inf
+        for slot in (starting & ~dry).nonzero()[0]:
             self._enter(int(slot), Stage.PURGE, now_s + PURGE_S)
         for slot in ((now_s >= self._stage_end_s) & ~burning).nonzero()[0]:
             if self.stage[slot] == Stage.PURGE:

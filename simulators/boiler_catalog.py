@@ -30,6 +30,7 @@ FAULTS = (
         may_raise=(
             IncidentKind.FEED_PUMP_FAILURE,
             IncidentKind.LIMITER_DEFEATED,
+            IncidentKind.OVERHEATING,
             IncidentKind.TUBE_LEAK,
         ),
         parameters={
@@ -97,13 +98,17 @@ FAULTS = (
     Injection(
         name="pressure_hunting",
         kinds=BOILERS,
-        text="The burner control hunts: pressure swings in a limit cycle at steady demand.",
+        text="The burner starts and stops too often: pressure swings in a limit cycle at steady demand.",
         truth=IncidentKind.PRESSURE_HUNTING,
         may_raise=(
             IncidentKind.SAFETY_VALVE_LIFTED,
             IncidentKind.OVERPRESSURE,
         ),
-        parameters={"period_s": number(90.0, "s", 30, 300, "period of the swing", 60, 90, 150)},
+        parameters={
+            "swing": number(
+                0.12, "1", 0.05, 0.15, "swing over the rated pressure, or more", 0.1, 0.12, 0.15
+            )
+        },
         rate_per_year=0.5,
         lasts_s=(1800, 7200),
     ),

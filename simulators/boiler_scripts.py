@@ -1,6 +1,5 @@
 """Scripts of boilers: dangers, slow faults, and harmless swings of demand (industrial.md 1.5)."""
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -25,10 +24,9 @@ EVIDENT_OVER_SET = 1.03
 LEAK_COOLS_C = -12.0
 """A leaking tube cools the flue gas by so much."""
 
-HUNTING_DEMAND = 0.75
+HUNTING_DEMAND = 0.55
 HUNTING_BELOW_MPA = 0.09
-HUNTING_PULL_MPA = 0.04
-"""Hunting about a pressure below the rated one, pulled back over so many MPa."""
+"""Hunting about a pressure so far below the rated one."""
 
 OFF_S = 5.0
 ATTEMPT_S = 120.0
@@ -233,7 +231,7 @@ def _endless_attempts(stage: Stage, boilers: Boilers) -> Script:
 
 
 def pressure_hunting(stage: Stage, boilers: Boilers) -> Script:
-    """Swing between low and high fire at a steady demand."""
+    """Let the burner start and stop with far too wide a differential, at a steady demand."""
     slot = stage.slot
     boilers.demand_held[slot] = True
     boilers.demand_target[slot] = HUNTING_DEMAND
@@ -241,14 +239,17 @@ def pressure_hunting(stage: Stage, boilers: Boilers) -> Script:
     boilers.ignite(slot)
     while not stage.over and boilers.stage[slot] not in (Burner.LOW, Burner.HIGH):
         yield None
-    start_s, target_mpa = stage.clock.now_s, boilers.rated_mpa[slot] - HUNTING_BELOW_MPA
-    turn_per_s = 2.0 * math.pi / stage.entry.number("period_s")
+    target_mpa = boilers.rated_mpa[slot] - HUNTING_BELOW_MPA
+    half_mpa = stage.entry.number("swing") * boilers.rated_mpa[slot] / 2.0
     stage.begins()
     stage.evident()
     while not stage.over and boilers.stage[slot] != Burner.LOCK_OUT:
-        pull = (target_mpa - boilers.pressure_mpa[slot]) / HUNTING_PULL_MPA
-        up = math.sin(turn_per_s * (stage.clock.now_s - start_s)) + pull > 0.0
-        boilers.take_over(slot, Burner.HIGH if up else Burner.LOW)
+        if boilers.pressure_mpa[slot] > target_mpa + half_mpa:
+            boilers.take_over(slot, Burner.OFF)
+        elif boilers.stage[slot] == Burner.LOW:
+            boilers.take_over(slot, Burner.HIGH)
+        elif boilers.pressure_mpa[slot] < target_mpa - half_mpa:
+            boilers.ignite(slot)
         yield None
     boilers.hand_back(slot)
     boilers.demand_held[slot] = False

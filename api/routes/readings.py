@@ -10,10 +10,10 @@ from api.live import latest_values
 from api.permissions import Action
 from api.routes.paging import Limit, next_page
 from api.schemas import InstantIn, Page
-from api.telemetry_schemas import LatestOut, SampleOut
+from api.telemetry_schemas import DutyOut, LatestOut, SampleOut
 from domain.accounts import Principal
 from domain.equipment import Equipment
-from domain.errors import UsageError
+from domain.errors import NotFoundError, UsageError
 from domain.instants import from_datetime, to_datetime
 from domain.ports import PAGE_LIMIT, TelemetryStore
 from domain.readings import Sample
@@ -31,6 +31,23 @@ def get_latest(equipment_id: str, ctx: Ctx, principal: _Reader) -> LatestOut:
     with ctx.state.reading() as tx:
         equipment = visible_equipment(tx, principal, equipment_id)
     return latest_values(ctx.telemetry, equipment, ctx.clock(), ctx.heard(equipment.id))
+
+
+@router.get("/duty", summary="Cycles and load spectrum of a crane", responses={404: {}})
+def get_duty(equipment_id: str, ctx: Ctx, principal: _Reader) -> DutyOut:
+    """Return hoisting cycles, load spectrum and the used share of the design working period.
+
+    Raises
+    ------
+    NotFoundError
+        If the equipment is no crane, or detection does not run in this process.
+    """
+    with ctx.state.reading() as tx:
+        equipment = visible_equipment(tx, principal, equipment_id)
+    report = ctx.duty(equipment.id)
+    if report is None:
+        raise NotFoundError(f"No duty is counted of {equipment.id} here.")
+    return DutyOut.of(equipment.id, report)
 
 
 @router.get("/readings", summary="History", responses={404: {}})

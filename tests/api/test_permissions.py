@@ -47,6 +47,7 @@ API_CASES = [
     Case("GET", "/api/v1/equipment", ALL),
     Case("GET", "/api/v1/equipment/{equipment_id}", ALL),
     Case("GET", "/api/v1/equipment/{equipment_id}/latest", ALL),
+    Case("GET", "/api/v1/equipment/{equipment_id}/duty", ALL),
     Case("GET", "/api/v1/equipment/{equipment_id}/readings", ALL, query=WINDOW),
     Case("GET", "/api/v1/incidents", ALL),
     Case(

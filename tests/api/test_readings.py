@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from domain.accounts import Role
 from domain.equipment import Equipment, Kind
 from domain.instants import NS_PER_S, seconds, to_iso
 from storage.memory import MemoryStore
+from tests.detectors.crane_fleet import worked
 from tests.support.api_world import LIFT, NOW_NS, Site, lift_readings
 from tests.support.batches import make_batch
 
@@ -127,3 +129,18 @@ def test_pages_give_every_row_once(gaps_us: list[int], limit: int) -> None:
 def test_times_need_an_offset_and_an_order(place: Site, query: str) -> None:
     answer = place.client(Role.OPERATOR).get(f"/api/v1/equipment/L1/readings?{query}")
     assert answer.status_code == 422
+
+
+def test_the_duty_of_a_crane_and_of_nothing_else(place: Site) -> None:
+    times = np.arange(60.0)
+    load = np.where((times >= 10) & (times < 40), 8.0, 0.01)[None]
+    height = (1 + 0.1 * np.clip(times - 10, 0, 20))[None]
+    crane = Equipment(id="C1", kind=Kind.CRANE, rated_load_t=10.0, classification="Q2/U4")
+    bank, _ = worked([crane], times, {"hook_load_t": load, "hook_height_m": height})
+    place.duty = bank.duty
+    client = place.client(Role.ENGINEER)
+    duty = client.get("/api/v1/equipment/C1/duty").json()
+    assert (duty["cycles"], duty["spectrum"][7], duty["load_class"]) == (1, 1, "Q4")
+    assert duty["used_share"] == pytest.approx(0.799**3 / 62_500, rel=0.01)
+    assert client.get("/api/v1/equipment/L1/duty").status_code == 404
+    assert place.client(Role.FIRM).get("/api/v1/equipment/C1/duty").status_code == 404

@@ -1,12 +1,10 @@
 """What every entry of the catalogue must be, whatever it detects."""
 
-import dataclasses
 import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,6 @@ from domain.instants import seconds
 from tests.support.batches import make_batch
 from tests.support.story import T0
 
-DOCS = Path(__file__).parents[2] / "docs" / "detectors.md"
 IDS = ("D0", "D1", "D2", "D3")
 
 NUMBERS: Mapping[str, Sequence[float]] = {
@@ -135,20 +132,6 @@ def test_an_entry_says_what_it_is(detector: Staged) -> None:
     text = inspect.getdoc(module) or ""
     assert len(text) > 200, "the module's docstring must say what is detected, and how"
     assert re.search(r"\b(fails?|says nothing|not judged)\b", text), "and when it fails"
-
-
-@pytest.mark.parametrize("name", catalog.names())
-def test_the_documentation_lists_every_parameter_with_its_default(name: str) -> None:
-    section = re.search(
-        rf"^## {name}\n(.*?)(?=^## |\Z)", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    assert section, f"docs/detectors.md has no section {name}"
-    listed = dict(re.findall(r"^\| `(\w+)` \| (-?[\d.e+-]+) \|", section[1], re.MULTILINE))
-    parameters = catalog.parameters_of(name, {})
-    known = {
-        field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)
-    }
-    assert {word: float(value) for word, value in listed.items()} == pytest.approx(known)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -26,7 +26,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "load_cell_drift": {"rate_per_h": 0.5},
     "sensor_drift": {"rate_per_h": 0.5},
     "flue_fouling": {"rate_c_per_day": 2_400.0 * 2},
-    "pressure_hunting": {"period_s": 60.0},
+    "pressure_hunting": {"swing": 0.05},
 }
 LONG = {"pressure_hunting": 800.0, "tube_leak": 800.0, "feed_pump_failure": 700.0}
 

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +20,8 @@ from api import candidates
 from api.app import create_app
 from api.context import Context
 from api.settings import ApiSettings
+from detectors.bank import Bank
+from detectors.crane_duty import DutyReport
 from dispatch import intake
 from domain.accounts import ApiKey, Role, User
 from domain.equipment import Equipment, Firm, IdentifierScheme, Kind, build_fleet
@@ -79,6 +81,8 @@ FOREIGN = Equipment(
 CRANE = Equipment(id="C1", kind=Kind.CRANE, name_en="Yard crane", maintenance_firm="boden")
 MEMBERS = [LIFT, BOILER, FOREIGN, CRANE]
 FLEET = build_fleet(1, MEMBERS)
+IDLE = Bank(FLEET).duty("C1")
+"""Duty of a crane that has done nothing."""
 
 FIRMS_OF_ROLES: Mapping[Role, str | None] = {
     Role.OPERATOR: None,
@@ -120,6 +124,7 @@ class Site:
     now_ns: int = NOW_NS
     is_live: bool = False
     ready: dict[str, bool | str] = field(default_factory=lambda: {"pipeline": True})
+    duty: Callable[[str], DutyReport | None] = lambda _: IDLE
     settings: ApiSettings = field(
         default_factory=lambda: ApiSettings(
             session_secret=b"s" * 32, stream_poll_s=0.05, heartbeat_s=0.5
@@ -137,6 +142,7 @@ class Site:
             clock=self.clock,
             readiness=lambda: self.ready,
             gauges=lambda: {"pipeline_lag_seconds": 0.5},
+            duty=self.duty,
         )
 
     def client(self, role: Role | None = None) -> TestClient:
