@@ -5,15 +5,18 @@ r"""Boiler limiter defeated: the burner fires on although a limiter must have st
 - water: flame on and the low-water switch closed, or the level at or below the low-low level.
 
 Either for more than `hold_s` is confirmed at once: nothing stands between the burner and the safety
-valve, or the dry shell, any more.
+valve, or the dry shell, any more. A pressure that the steam temperature denied on the way there
+(`detectors.boiler_witness`) is an advisory: so looks a transmitter that drifts.
 
     pressure   ______/ rated + 2 % ____________
     flame      ███████████████████████████▌ out
     s                0  3 confirmed            ended 10 s after: flame_off
 
-It fails when the transmitter is wrong by more than the margin, and where neither flame nor stage is
-reported. A pressure that came by a jump and has not moved since proves nothing. Without a rated
-pressure it judges the water only. It keeps the trace of the pressure, 260 B a boiler.
+It fails when the transmitter is wrong by more than the margin and no steam temperature says so,
+when that temperature drifts downwards (over-pressure has a detector of its own), and where neither
+flame nor stage is reported. A pressure that came by a jump and has not moved since proves nothing.
+Without a rated pressure it judges the water only. It keeps the trace of the pressure and the
+witness, 300 B a boiler.
 
 Reference: interlock rows of TSG 11-2020 chapter 6 (secondary), "any violation for > 3 s is
 emergency" (industrial.md 1.5).
@@ -26,6 +29,7 @@ import numpy as np
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
 from detectors.boiler_pressure import set_pressure_mpa
 from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
+from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
 from detectors.current import Bools, Floats, Ints, Rows
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -42,6 +46,8 @@ class BoilerLimiterParameters:
         Pressure over the rated one above which no flame may be.
     low_low_level_mm
         Level about the centre at or below which no flame may be.
+    denied_k, warm_up_s
+        Steam so much colder than usual for its pressure denies it, once so much time was learned.
     hold_s
         Violation must stand so long.
     over_hold_s
@@ -50,6 +56,8 @@ class BoilerLimiterParameters:
 
     trip_ratio: float = 1.02
     low_low_level_mm: float = -75.0
+    denied_k: float = DENIED_K
+    warm_up_s: float = WARM_UP_S
     hold_s: float = 3.0
     over_hold_s: float = 10.0
 
@@ -60,7 +68,14 @@ class BoilerLimiter:
     name = "boiler_limiter"
     kinds = (Kind.BOILER,)
     incident = IncidentKind.LIMITER_DEFEATED
-    channels = ("steam_pressure_mpa", "water_level_mm", "low_water", "flame_on", "burner_stage")
+    channels = (
+        "steam_pressure_mpa",
+        "steam_temperature_c",
+        "water_level_mm",
+        "low_water",
+        "flame_on",
+        "burner_stage",
+    )
     limits = NO_LIMITS
     every_row = True
 
@@ -70,6 +85,11 @@ class BoilerLimiter:
         self.sample_ns: Ints = self._trace.sample_ns
         self.sample_mpa: Floats = self._trace.sample_mpa
         self.shifted: Bools = self._trace.shifted
+        self._witness = SteamWitness()
+        self.usual_k: Floats = self._witness.usual_k
+        self.recent_k: Floats = self._witness.recent_k
+        self.learned_s: Floats = self._witness.learned_s
+        self.steam_ns: Ints = self._witness.steam_ns
         self._rated: Floats = np.empty(0)
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
@@ -81,19 +101,24 @@ class BoilerLimiter:
         trace.grow(len(rated))
         self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
         self.shifted = trace.shifted
+        witness = self._witness
+        witness.grow(len(rated))
+        self.usual_k, self.recent_k = witness.usual_k, witness.recent_k
+        self.learned_s, self.steam_ns = witness.learned_s, witness.steam_ns
 
     def arrays(self) -> tuple[str, ...]:
-        """The trace."""
-        return ("sample_ns", "sample_mpa", "shifted")
+        """Trace and witness."""
+        return (*self.times(), "sample_mpa", "shifted", *SteamWitness.NUMBERS)
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples."""
-        return ("sample_ns",)
+        return ("sample_ns", "steam_ns")
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device = self._p, rows.device
         self._trace.push(rows)
+        self._witness.learn(rows, context, self._rated)
         pressure = column(context, device, "steam_pressure_mpa")
         level = column(context, device, "water_level_mm")
         switch = column(context, device, "low_water")
@@ -103,13 +128,14 @@ class BoilerLimiter:
         # Above the trip pressure is rare, and only there the trace matters.
         proven = above & self._trace.steady(device) if above.any() else above
         violated = fires & (proven | below)
+        denied = ~below & self._witness.denies(device, p.denied_k, p.warm_up_s)
         pressure_known = ~np.isnan(pressure) & ~np.isnan(self._rated[device])
         water_known = ~(np.isnan(level) & np.isnan(switch))
         none = np.zeros(len(device), dtype=np.bool_)
         hold_ns = np.zeros((len(device), 3), dtype=np.int64)
-        hold_ns[:, 2] = sampled(context, device, p.hold_s)
+        hold_ns[:, 0] = hold_ns[:, 2] = sampled(context, device, p.hold_s)
         return Judgement(
-            standing=levels(none, none, violated),
+            standing=levels(violated & denied, none, violated & ~denied),
             hold_ns=hold_ns,
             over=~fires | ~(above | below),
             over_hold_ns=same(len(device), p.over_hold_s),

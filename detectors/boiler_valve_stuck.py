@@ -10,7 +10,9 @@ is reported, and the slope shows no knee. A working valve turns a rise into a fa
         pressure   ______/‾‾ set + 3 %, still rising         ______/‾‾\__ knee: it lifted
         s                0  8 confirmed
 
-Where the switch positively says that it is shut, the knee no longer matters after `shut_hold_s`.
+Where the switch positively says that it is shut, the knee no longer matters after `shut_hold_s`. A
+pressure that the steam temperature denied on the way there (`detectors.boiler_witness`) is an
+advisory: the valve may be right to stay shut.
 
 **Leaking, simmering** (advisory): the switch stays closed far below the reseat
 pressure; or the process takes no steam for half an hour and yet the burner burns more than standing
@@ -18,7 +20,7 @@ losses explain.
 
 It fails with samples slower than about 5 s and no lift switch (no slope), with a transmitter that
 reads low, and finds no leak without switch or steam flow. A pressure that jumped and has not moved
-since proves nothing. It keeps the trace of the pressure and four numbers, 290 B a boiler.
+since proves nothing. It keeps the trace of the pressure, the witness and four numbers, 330 B.
 
 Set pressures, tolerances, blowdown (reseat 4-7 % lower, at most 10 %): TSG 11-2020, secondary.
 """
@@ -30,6 +32,7 @@ import numpy as np
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
 from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
 from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
+from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -47,6 +50,8 @@ class BoilerValveStuckParameters:
         Slope over the slope below set pressure, under which the valve has opened.
     cooling_mpa_per_min
         Fall that cooling explains while the burner is off.
+    denied_k, warm_up_s
+        Steam so much colder than usual for its pressure denies it, once so much time was learned.
     stuck_hold_s, shut_hold_s
         Beyond set pressure without a knee (most of the slope's window must lie beyond it); and with
         the switch reporting it shut.
@@ -65,6 +70,8 @@ class BoilerValveStuckParameters:
 
     knee_share: float = 0.5
     cooling_mpa_per_min: float = 0.03
+    denied_k: float = DENIED_K
+    warm_up_s: float = WARM_UP_S
     stuck_hold_s: float = 8.0
     shut_hold_s: float = 30.0
     reseat_share: float = 0.88
@@ -95,6 +102,7 @@ class BoilerValveStuck:
     incident = IncidentKind.SAFETY_VALVE_STUCK
     channels = (
         "steam_pressure_mpa",
+        "steam_temperature_c",
         "safety_valve_lifted",
         "flame_on",
         "burner_stage",
@@ -109,6 +117,11 @@ class BoilerValveStuck:
         self.sample_ns: Ints = self._trace.sample_ns
         self.sample_mpa: Floats = self._trace.sample_mpa
         self.shifted: Bools = self._trace.shifted
+        self._witness = SteamWitness()
+        self.usual_k: Floats = self._witness.usual_k
+        self.recent_k: Floats = self._witness.recent_k
+        self.learned_s: Floats = self._witness.learned_s
+        self.steam_ns: Ints = self._witness.steam_ns
         self.approach_mpa_per_s: Floats = np.empty(0)
         self.idle_s: Floats = np.empty(0)
         self.idle_fire_s: Floats = np.empty(0)
@@ -126,23 +139,28 @@ class BoilerValveStuck:
         trace.grow(n)
         self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
         self.shifted = trace.shifted
+        witness = self._witness
+        witness.grow(n)
+        self.usual_k, self.recent_k = witness.usual_k, witness.recent_k
+        self.learned_s, self.steam_ns = witness.learned_s, witness.steam_ns
         self.approach_mpa_per_s = grown(self.approach_mpa_per_s, n, np.nan)
         self.idle_s = grown(self.idle_s, n, 0.0)
         self.idle_fire_s = grown(self.idle_fire_s, n, 0.0)
         self.seen_ns = grown(self.seen_ns, n, NEVER)
 
     def arrays(self) -> tuple[str, ...]:
-        """Trace, approach, and the account of idle time."""
-        return (*self.times(), "sample_mpa", "shifted", *_NUMBERS)
+        """Trace, witness, approach, and the account of idle time."""
+        return (*self.times(), "sample_mpa", "shifted", *SteamWitness.NUMBERS, *_NUMBERS)
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples and of the account."""
-        return ("sample_ns", "seen_ns")
+        return ("sample_ns", "steam_ns", "seen_ns")
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device, m = self._p, rows.device, len(rows.device)
         self._trace.push(rows)
+        self._witness.learn(rows, context, np.fmin(self._rated, self._set))
         self._count_idle(rows, context)
         pressure = column(context, device, "steam_pressure_mpa")
         lifted = column(context, device, "safety_valve_lifted")
@@ -150,16 +168,17 @@ class BoilerValveStuck:
         sticks, knee = self._sticks(device, context)
         leaks = (lifted == 1) & (pressure < limit * p.reseat_share)
         simmers = self._simmers(device)
+        denied = sticks & self._witness.denies(device, p.denied_k, p.warm_up_s)
         hold_ns = np.zeros((m, 3), dtype=np.int64)
-        leak_ns = sampled(context, device, p.leak_hold_s)
-        hold_ns[:, 0] = np.where(simmers, 0, leak_ns)
         stuck_s = np.where(knee, p.shut_hold_s, p.stuck_hold_s)
         hold_ns[:, 2] = np.maximum(
             (stuck_s * NS_PER_S).astype(np.int64), sampled(context, device, 0)
         )
+        leak_ns = np.where(simmers, 0, sampled(context, device, p.leak_hold_s))
+        hold_ns[:, 0] = np.where(denied, hold_ns[:, 2], leak_ns)
         none = np.zeros(m, dtype=np.bool_)
         return Judgement(
-            standing=levels(leaks | simmers, none, sticks),
+            standing=levels(leaks | simmers | denied, none, sticks & ~denied),
             hold_ns=hold_ns,
             over=~(pressure >= limit) & ~leaks & ~simmers,
             over_hold_ns=same(m, p.over_hold_s),

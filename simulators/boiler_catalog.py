@@ -98,7 +98,7 @@ FAULTS = (
     Injection(
         name="pressure_hunting",
         kinds=BOILERS,
-        text="The burner starts and stops too often: pressure swings in a limit cycle at steady demand.",
+        text="The burner starts and stops too often: the pressure swings at a steady demand.",
         truth=IncidentKind.PRESSURE_HUNTING,
         may_raise=(
             IncidentKind.SAFETY_VALVE_LIFTED,

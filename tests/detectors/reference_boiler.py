@@ -87,16 +87,44 @@ class Trace:
         return statistics.linear_regression(times, values).slope
 
 
+class Witness:
+    """`detectors.boiler_witness.SteamWitness`."""
+
+    def __init__(self, rated: float | None) -> None:
+        self.rated = rated
+        self.usual = self.recent = self.learned = 0.0
+        self.sampled = 0
+
+    def learn(self, row: Row, device: Device) -> None:
+        if row.values.get("steam_temperature_c") is None or row.event <= self.sampled:
+            return
+        passed, before, self.sampled = (row.event - self.sampled) / S, self.sampled, row.event
+        pressure, steam = device.get("steam_pressure_mpa"), device.get("steam_temperature_c")
+        boils = boils_c(pressure)
+        if not before or passed > 120 or None in (pressure, steam, boils, self.rated):
+            return
+        if 0.1 <= pressure <= self.rated:
+            self.learned += passed
+            off = steam - boils
+            self.usual += (off - self.usual) * passed / min(self.learned, 86_400)
+            self.recent += (off - self.recent) * passed / min(self.learned, 300)
+
+    def denies(self, p: Any) -> bool:
+        return self.learned >= p.warm_up_s and self.recent < self.usual - p.denied_k
+
+
 class Limiter:
     """`detectors.boiler_limiter`."""
 
     def __init__(self, equipment: Equipment, p: Any) -> None:
         self.p, self.trace = p, Trace()
         self.rated = equipment.rated_pressure_mpa or set_mpa(equipment)
+        self.witness = Witness(self.rated)
 
     def judge(self, row: Row, device: Device) -> Judged:
         p = self.p
         self.trace.push(row)
+        self.witness.learn(row, device)
         pressure, level = device.get("steam_pressure_mpa"), device.get("water_level_mm")
         switch = device.get("low_water")
         by_pressure = pressure is not None and self.rated is not None
@@ -107,10 +135,13 @@ class Limiter:
         above = by_pressure and pressure > self.rated * p.trip_ratio
         below = switch == 1 or (level is not None and level <= p.low_low_level_mm)
         burns = fires(device)
+        violated = burns and ((above and self.trace.steady()) or below)
+        denied = not below and self.witness.denies(p)
+        hold_s = device.sampled_s(p.hold_s)
         return Judged(
             known=True,
-            standing=(False, False, burns and ((above and self.trace.steady()) or below)),
-            holds_s=(0, 0, device.sampled_s(p.hold_s)),
+            standing=(violated and denied, False, violated and not denied),
+            holds_s=(hold_s, 0, hold_s),
             over=not burns or not (above or below),
             over_s=p.over_hold_s,
             since=row.event,
@@ -146,6 +177,8 @@ class ValveStuck:
 
     def __init__(self, equipment: Equipment, p: Any) -> None:
         self.equipment, self.p, self.trace, self.limit = equipment, p, Trace(), set_mpa(equipment)
+        borders = (equipment.rated_pressure_mpa, self.limit)
+        self.witness = Witness(min((mpa for mpa in borders if mpa is not None), default=None))
         self.approach: float | None = None
         self.idle = self.idle_fire = 0.0
         self.seen: int | None = None
@@ -153,6 +186,7 @@ class ValveStuck:
     def judge(self, row: Row, device: Device) -> Judged:
         p = self.p
         self.trace.push(row)
+        self.witness.learn(row, device)
         self._count(row, device)
         pressure, lifted = device.get("steam_pressure_mpa"), device.get("safety_valve_lifted")
         slope = self.trace.slope()
@@ -168,14 +202,14 @@ class ValveStuck:
         sticks = lifted == 0 or (not knee and lifted is None)
         leaks = lifted == 1 and pressure < self.limit * p.reseat_share
         simmers = self.idle >= p.idle_s and self.idle_fire > p.idle_duty * self.idle
+        sticks = sticks and above and self.trace.steady()
+        denied = sticks and self.witness.denies(p)
+        stuck_s = max(p.shut_hold_s if knee else p.stuck_hold_s, device.sampled_s(0))
+        leak_s = 0.0 if simmers else device.sampled_s(p.leak_hold_s)
         return Judged(
             known=True,
-            standing=(leaks or simmers, False, above and self.trace.steady() and sticks),
-            holds_s=(
-                0 if simmers else device.sampled_s(p.leak_hold_s),
-                0,
-                max(p.shut_hold_s if knee else p.stuck_hold_s, device.sampled_s(0)),
-            ),
+            standing=(leaks or simmers or denied, False, sticks and not denied),
+            holds_s=(stuck_s if denied else leak_s, 0, stuck_s),
             over=pressure < self.limit and not leaks and not simmers,
             over_s=p.over_hold_s,
             since=row.event,

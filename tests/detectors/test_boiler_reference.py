@@ -60,7 +60,8 @@ CHANNELS: Mapping[Kind, Mapping[str, st.SearchStrategy[float | None]]] = {
 }
 
 SHORT: Mapping[str, Mapping[str, float]] = {
-    "boiler_valve_stuck": {"idle_s": 30.0, "leak_hold_s": 10.0},
+    "boiler_limiter": {"warm_up_s": 2.0},
+    "boiler_valve_stuck": {"idle_s": 30.0, "leak_hold_s": 10.0, "warm_up_s": 2.0},
     "boiler_superheat": {"warm_up_s": 5.0, "usual_s": 60.0, "lag_s": 7.0, "hold_s": 9.0},
     "boiler_feed": {"effect_hold_s": 20.0, "start_hold_s": 10.0, "flow_hold_s": 5.0},
     "boiler_flame": {"settle_s": 4.0, "remember_s": 60.0, "tries_max": 2.0},
