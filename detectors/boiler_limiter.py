@@ -5,18 +5,17 @@ r"""Boiler limiter defeated: the burner fires on although a limiter must have st
 - water: flame on and the low-water switch closed, or the level at or below the low-low level.
 
 Either for more than `hold_s` is confirmed at once: nothing stands between the burner and the safety
-valve, or the dry shell, any more. A pressure that the steam temperature denied on the way there
-(`detectors.boiler_witness`) is an advisory: so looks a transmitter that drifts.
+valve, or the dry shell, any more. Where the steam temperature says that the pressure is shown too
+high (`detectors.boiler_witness`), only the rest counts, and what is shown is an advisory.
 
     pressure   ______/ rated + 2 % ____________
     flame      ███████████████████████████▌ out
     s                0  3 confirmed            ended 10 s after: flame_off
 
 It fails when the transmitter is wrong by more than the margin and no steam temperature says so,
-when that temperature drifts downwards (over-pressure has a detector of its own), and where neither
-flame nor stage is reported. A pressure that came by a jump and has not moved since proves nothing.
-Without a rated pressure it judges the water only. It keeps the trace of the pressure and the
-witness, 300 B a boiler.
+when that temperature drifts downwards (by as much), and where neither flame nor stage is reported.
+A pressure that came by a jump and has not moved since proves nothing. Without a rated pressure it
+judges the water only. It keeps the trace of the pressure and the witness, 300 B a boiler.
 
 Reference: interlock rows of TSG 11-2020 chapter 6 (secondary), "any violation for > 3 s is
 emergency" (industrial.md 1.5).
@@ -85,7 +84,7 @@ class BoilerLimiter:
         self.sample_ns: Ints = self._trace.sample_ns
         self.sample_mpa: Floats = self._trace.sample_mpa
         self.shifted: Bools = self._trace.shifted
-        self._witness = SteamWitness()
+        self._witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
         self.usual_k: Floats = self._witness.usual_k
         self.recent_k: Floats = self._witness.recent_k
         self.learned_s: Floats = self._witness.learned_s
@@ -127,15 +126,15 @@ class BoilerLimiter:
         below = (switch == 1) | (level <= p.low_low_level_mm)
         # Above the trip pressure is rare, and only there the trace matters.
         proven = above & self._trace.steady(device) if above.any() else above
-        violated = fires & (proven | below)
-        denied = ~below & self._witness.denies(device, p.denied_k, p.warm_up_s)
+        off = self._witness.too_high_mpa(device, pressure)
+        truly = proven & (pressure - off > self._rated[device] * p.trip_ratio)
         pressure_known = ~np.isnan(pressure) & ~np.isnan(self._rated[device])
         water_known = ~(np.isnan(level) & np.isnan(switch))
         none = np.zeros(len(device), dtype=np.bool_)
         hold_ns = np.zeros((len(device), 3), dtype=np.int64)
         hold_ns[:, 0] = hold_ns[:, 2] = sampled(context, device, p.hold_s)
         return Judgement(
-            standing=levels(violated & denied, none, violated & ~denied),
+            standing=levels(fires & proven & ~truly & ~below, none, fires & (truly | below)),
             hold_ns=hold_ns,
             over=~fires | ~(above | below),
             over_hold_ns=same(len(device), p.over_hold_s),

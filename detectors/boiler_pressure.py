@@ -12,9 +12,10 @@ forecast is :math:`(p_{set} - \hat p) / b`.
   the way from rated to set pressure counts as tolerance.
 
 A slope beyond `slope_max_mpa_per_min` is an instrument or a rupture: no forecast then. A pressure
-that came by a jump and has not moved since is an instrument too, and is an advisory at most. It
-fails with samples slower than about 5 s, and says nothing of boilers without a rated or set
-pressure.
+that came by a jump and has not moved since is an instrument too, and is an advisory at most. No
+other witness is heard: a thermometer that fails must not silence this rule, so a transmitter that
+drifts upwards is claimed. It fails with samples slower than about 5 s, and says nothing of boilers
+without a rated or set pressure.
 
 Set pressures and tolerances: TSG 11-2020 chapter 5 as reproduced in secondary sources.
 """

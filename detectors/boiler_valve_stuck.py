@@ -10,9 +10,9 @@ is reported, and the slope shows no knee. A working valve turns a rise into a fa
         pressure   ______/‾‾ set + 3 %, still rising         ______/‾‾\__ knee: it lifted
         s                0  8 confirmed
 
-Where the switch positively says that it is shut, the knee no longer matters after `shut_hold_s`. A
-pressure that the steam temperature denied on the way there (`detectors.boiler_witness`) is an
-advisory: the valve may be right to stay shut.
+Where the switch positively says that it is shut, the knee no longer matters after `shut_hold_s`.
+Where the steam temperature says that the pressure is shown too high (`detectors.boiler_witness`),
+only the rest counts, and what is shown is an advisory.
 
 **Leaking, simmering** (advisory): the switch stays closed far below the reseat
 pressure; or the process takes no steam for half an hour and yet the burner burns more than standing
@@ -117,7 +117,7 @@ class BoilerValveStuck:
         self.sample_ns: Ints = self._trace.sample_ns
         self.sample_mpa: Floats = self._trace.sample_mpa
         self.shifted: Bools = self._trace.shifted
-        self._witness = SteamWitness()
+        self._witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
         self.usual_k: Floats = self._witness.usual_k
         self.recent_k: Floats = self._witness.recent_k
         self.learned_s: Floats = self._witness.learned_s
@@ -168,7 +168,8 @@ class BoilerValveStuck:
         sticks, knee = self._sticks(device, context)
         leaks = (lifted == 1) & (pressure < limit * p.reseat_share)
         simmers = self._simmers(device)
-        denied = sticks & self._witness.denies(device, p.denied_k, p.warm_up_s)
+        off = self._witness.too_high_mpa(device, pressure)
+        denied = sticks & ~(pressure - off > limit + _tolerance_mpa(limit))
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         stuck_s = np.where(knee, p.shut_hold_s, p.stuck_hold_s)
         hold_ns[:, 2] = np.maximum(
@@ -220,7 +221,7 @@ class BoilerValveStuck:
         fires, _ = firing(device, context)
         least = np.where(fires, p.knee_share * np.fmax(approach, 0.0), -p.cooling_mpa_per_min / 60)
         knee = ~(slope >= np.where(np.isnan(least), 0.0, least))
-        above = pressure > limit + np.maximum(set_tolerance_mpa(limit), 0.03 * limit)
+        above = pressure > limit + _tolerance_mpa(limit)
         return above & self._trace.steady(device) & ((lifted == 0) | (~knee & (lifted != 1))), knee
 
     def _count_idle(self, rows: Rows, context: Context) -> None:
@@ -256,3 +257,8 @@ class BoilerValveStuck:
 
 
 _NUMBERS = ("approach_mpa_per_s", "idle_s", "idle_fire_s")
+
+
+def _tolerance_mpa(limit_mpa: Floats) -> Floats:
+    """Above set pressure, where a valve must be open."""
+    return np.asarray(np.maximum(set_tolerance_mpa(limit_mpa), 0.03 * limit_mpa))

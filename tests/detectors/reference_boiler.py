@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from detectors import catalog
-from detectors.steam import saturation_c
+from detectors.steam import saturation_c, saturation_mpa
 from domain.equipment import Equipment, Kind
 from tests.detectors.reference import Device, Judge, Judged, Row, S, _tolerance, _unknown
 
@@ -52,6 +52,43 @@ def boils_c(gauge_mpa: float | None) -> float | None:
     return None if math.isnan(found) else found
 
 
+class Witness:
+    """`detectors.boiler_witness.SteamWitness`."""
+
+    def __init__(self, rated: float | None, p: Any) -> None:
+        self.rated, self.p = rated, p
+        self.usual = self.recent = self.learned = 0.0
+        self.sampled = 0
+
+    def learn(self, row: Row, device: Device) -> None:
+        if row.values.get("steam_temperature_c") is None or row.event <= self.sampled:
+            return
+        passed, before, self.sampled = (row.event - self.sampled) / S, self.sampled, row.event
+        pressure, steam = device.get("steam_pressure_mpa"), device.get("steam_temperature_c")
+        boils = boils_c(pressure)
+        if not before or passed > 120 or pressure is None or steam is None or boils is None:
+            return
+        if self.rated is None or not 0.1 <= pressure <= self.rated + self.off(pressure):
+            return
+        off = steam - boils
+        odd = self.learned >= self.p.warm_up_s and abs(self.low()) > self.p.denied_k
+        self.learned += passed
+        usual_s = 864_000 if odd else min(self.learned, 86_400)
+        self.usual += (off - self.usual) * passed / usual_s
+        self.recent += (off - self.recent) * passed / min(self.learned, 300)
+
+    def low(self) -> float:
+        return self.usual - self.recent
+
+    def off(self, pressure: float) -> float:
+        """How much too high a pressure is shown."""
+        boils = boils_c(pressure)
+        if boils is None or self.low() <= self.p.denied_k or self.learned < self.p.warm_up_s:
+            return 0.0
+        real = float(saturation_mpa(boils - self.low()))  # type: ignore[arg-type]  # as above
+        return 0.0 if math.isnan(real) else pressure - real
+
+
 class Trace:
     """`detectors.boiler_trace.PressureTrace`."""
 
@@ -87,39 +124,13 @@ class Trace:
         return statistics.linear_regression(times, values).slope
 
 
-class Witness:
-    """`detectors.boiler_witness.SteamWitness`."""
-
-    def __init__(self, rated: float | None) -> None:
-        self.rated = rated
-        self.usual = self.recent = self.learned = 0.0
-        self.sampled = 0
-
-    def learn(self, row: Row, device: Device) -> None:
-        if row.values.get("steam_temperature_c") is None or row.event <= self.sampled:
-            return
-        passed, before, self.sampled = (row.event - self.sampled) / S, self.sampled, row.event
-        pressure, steam = device.get("steam_pressure_mpa"), device.get("steam_temperature_c")
-        boils = boils_c(pressure)
-        if not before or passed > 120 or None in (pressure, steam, boils, self.rated):
-            return
-        if 0.1 <= pressure <= self.rated:
-            self.learned += passed
-            off = steam - boils
-            self.usual += (off - self.usual) * passed / min(self.learned, 86_400)
-            self.recent += (off - self.recent) * passed / min(self.learned, 300)
-
-    def denies(self, p: Any) -> bool:
-        return self.learned >= p.warm_up_s and self.recent < self.usual - p.denied_k
-
-
 class Limiter:
     """`detectors.boiler_limiter`."""
 
     def __init__(self, equipment: Equipment, p: Any) -> None:
         self.p, self.trace = p, Trace()
         self.rated = equipment.rated_pressure_mpa or set_mpa(equipment)
-        self.witness = Witness(self.rated)
+        self.witness = Witness(self.rated, p)
 
     def judge(self, row: Row, device: Device) -> Judged:
         p = self.p
@@ -135,12 +146,18 @@ class Limiter:
         above = by_pressure and pressure > self.rated * p.trip_ratio
         below = switch == 1 or (level is not None and level <= p.low_low_level_mm)
         burns = fires(device)
-        violated = burns and ((above and self.trace.steady()) or below)
-        denied = not below and self.witness.denies(p)
+        proven = above and self.trace.steady()
+        # What is not known is above nothing.
+        shown, rated = pressure or 0.0, self.rated or 0.0
+        truly = proven and shown - self.witness.off(shown) > rated * p.trip_ratio
         hold_s = device.sampled_s(p.hold_s)
         return Judged(
             known=True,
-            standing=(violated and denied, False, violated and not denied),
+            standing=(
+                burns and proven and not truly and not below,
+                False,
+                burns and (truly or below),
+            ),
             holds_s=(hold_s, 0, hold_s),
             over=not burns or not (above or below),
             over_s=p.over_hold_s,
@@ -178,7 +195,7 @@ class ValveStuck:
     def __init__(self, equipment: Equipment, p: Any) -> None:
         self.equipment, self.p, self.trace, self.limit = equipment, p, Trace(), set_mpa(equipment)
         borders = (equipment.rated_pressure_mpa, self.limit)
-        self.witness = Witness(min((mpa for mpa in borders if mpa is not None), default=None))
+        self.witness = Witness(min((mpa for mpa in borders if mpa is not None), default=None), p)
         self.approach: float | None = None
         self.idle = self.idle_fire = 0.0
         self.seen: int | None = None
@@ -198,12 +215,13 @@ class ValveStuck:
         if not fires(device):
             least = -p.cooling_mpa_per_min / 60
         knee = slope is None or slope < least
-        above = pressure > self.limit + max(_tolerance(self.limit), 0.03 * self.limit)
+        most = self.limit + max(_tolerance(self.limit), 0.03 * self.limit)
+        above = pressure > most
         sticks = lifted == 0 or (not knee and lifted is None)
         leaks = lifted == 1 and pressure < self.limit * p.reseat_share
         simmers = self.idle >= p.idle_s and self.idle_fire > p.idle_duty * self.idle
         sticks = sticks and above and self.trace.steady()
-        denied = sticks and self.witness.denies(p)
+        denied = sticks and pressure - self.witness.off(pressure) <= most
         stuck_s = max(p.shut_hold_s if knee else p.stuck_hold_s, device.sampled_s(0))
         leak_s = 0.0 if simmers else device.sampled_s(p.leak_hold_s)
         return Judged(

@@ -68,6 +68,50 @@ def test_a_transmitter_that_jumped_and_froze_defeats_no_limiter_and_sticks_no_va
     assert [level for _, level in kinds(story) if level != "advisory"] == []
 
 
+# Steam temperature as a witness of the pressure
+
+BY_PRESSURE = ("boiler_limiter", "boiler_valve_stuck")
+
+
+def witnessed(
+    drift_mpa_per_h: float, from_s: int, *, ramp_s: int = 0, lag_s: int = 0
+) -> dict[str, set[str]]:
+    """Levels by kind: a cycle about 0.7 MPa, drift from 15 min on, and a true ramp at last.
+
+    The thermometer shows the steam of `lag_s` ago, and 2 K too much.
+    """
+    story = boiler(parameters={name: {"warm_up_s": 600.0} for name in BY_PRESSURE})
+
+    def true_mpa(t: int) -> float:
+        ramp_mpa = 0.002 * min(max(0, t - from_s), 90)
+        return 0.7 + 0.04 * math.sin(t / 60) + ramp_mpa
+
+    times = [*range(0, from_s, 20), *range(from_s, from_s + ramp_s)]
+    for t in times:
+        shown = true_mpa(t) + drift_mpa_per_h * max(0, t - 900) / 3_600
+        steam_c = boils_c(true_mpa(t - lag_s)) + 2
+        story.at(t, steam_pressure_mpa=shown, steam_temperature_c=steam_c, flame_on=True)
+    found: dict[str, set[str]] = {}
+    for kind, level in kinds(story):
+        found.setdefault(kind, set()).add(level)
+    return found
+
+
+def test_a_transmitter_that_the_steam_temperature_denies_is_an_advisory() -> None:
+    found = witnessed(0.16, 3_600)
+    assert found["limiter_defeated"] == {"advisory"}
+    assert found["safety_valve_stuck"] == {"advisory"}
+
+
+@pytest.mark.parametrize(("drift_mpa_per_h", "lag_s"), [(0.0, 90), (0.12, 0)])
+def test_a_true_ramp_is_confirmed_whatever_the_thermometer_showed_before(
+    drift_mpa_per_h: float, lag_s: int
+) -> None:
+    found = witnessed(drift_mpa_per_h, 2_400, ramp_s=120, lag_s=lag_s)
+    assert "confirmed" in found["overpressure"]
+    assert "confirmed" in found["limiter_defeated"]
+
+
 # Safety valve
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import structlog
 from typer.testing import CliRunner
 
 from domain.registry import format_registry
@@ -81,7 +82,11 @@ def test_the_command_writes_a_history(tmp_path: Path) -> None:
     scenario.write_text("duration_s = 30\n[fleet]\nlifts = 2\n[drawn]\nnuisances = 100\n")
     out = tmp_path / "out"
     words = ["simulate", "--offline", "--out", str(out), "--scenario", str(scenario)]
-    result = CliRunner().invoke(app, [*words, "--seed", "1", "--processes", "1", "--json"])
+    try:
+        result = CliRunner().invoke(app, [*words, "--seed", "1", "--processes", "1", "--json"])
+    finally:
+        # The command made its own stderr, closed by now, the place of all logs.
+        structlog.reset_defaults()
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["messages"] == len(duckdb.read_parquet(str(out / "messages.parquet")).fetchall())
