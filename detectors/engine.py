@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,12 @@ from detectors.crane_duty import CraneDuty, DutyReport
 from detectors.current import NEVER, Bools, Current, Devices, Floats, Ints, Rows
 from detectors.due import LATE_SETTLE_NS, DueTimes
 from detectors.lift_history import SPEED_LIMITS, WATCHED, LiftHistory, contradicted
+from detectors.parts import Part, fits, overwrite
 from detectors.stages import Stages
 from domain.channels import CHANNELS, COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding, Phase
-from domain.incidents import IncidentKind
+from domain.incidents import RESCUE, IncidentKind, case_of
 from domain.instants import seconds
 from domain.readings import Quality, ReadingBatch
 
@@ -35,12 +35,6 @@ _CLOCK_STEP, _RETAINED, _LATE = (
     int(flag) for flag in (Quality.CLOCK_STEP, Quality.RETAINED, Quality.LATE)
 )
 _CLOCK_WRONG, _REBOOTED = int(Quality.CLOCK_WRONG), int(Quality.REBOOTED)
-
-
-class _Part(Protocol):
-    def arrays(self) -> tuple[str, ...]: ...
-
-    def times(self) -> tuple[str, ...]: ...
 
 
 class KindEngine:
@@ -138,10 +132,10 @@ class KindEngine:
             another form, stays fresh.
         """
         for prefix, part in self._parts():
-            if partly and not _fits(part, prefix, saved):
+            if partly and not fits(part, prefix, saved):
                 continue
             for name in part.arrays():
-                _overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
+                overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
         self._due.look()
         if partly:
             # Whatever a device says next, it is judged by the new rules.
@@ -195,7 +189,19 @@ class KindEngine:
         late = (quality & _LATE) != 0
         self._current.recall(device[late], batch.event_time_ns[usable][late])
         again = ~late & ((quality & _REBOOTED) == 0) & (batch.online[usable] != 0)
-        self._current.renew(device[again], batch.received_at_ns[usable][again])
+        received_ns = batch.received_at_ns[usable]
+        self._current.renew(device[again], received_ns[again])
+        if self._kind is Kind.LIFT:
+            gone = ~late & (received_ns >= self._current.stale_at_ns(device))
+            self._come_back(device[gone])
+
+    def _come_back(self, device: Devices) -> None:
+        """Lifts heard again after a silence: who was inside, unless trapped, may have left."""
+        trapped = np.zeros(len(device), dtype=np.bool_)
+        for detector, stages in self._staged:
+            if case_of(detector.incident) == RESCUE:
+                trapped |= stages.busy[device]
+        self._history.forget(device[~trapped])
 
     def _forget_story(self, rows: Rows) -> None:
         """A live row that overtakes a buffer leaves a hole: who was inside may have left in it."""
@@ -462,9 +468,9 @@ class KindEngine:
         event_ns = self._current.clock_ns(device, now_ns)
         return At(device, event_ns, np.full(m, now_ns), np.full(m, position), late=False)
 
-    def _parts(self) -> list[tuple[str, "_Part"]]:
+    def _parts(self) -> list[tuple[str, Part]]:
         """Everything with arrays, by name."""
-        shared: list[tuple[str, _Part]] = [
+        shared: list[tuple[str, Part]] = [
             ("current", self._current),
             ("codes", self._codes),
             ("silence", self._silence),
@@ -475,24 +481,10 @@ class KindEngine:
             shared.append(("history", self._history))
         if self._duty is not None:
             shared.append(("duty", self._duty))
-        staged: list[tuple[str, _Part]] = [
+        staged: list[tuple[str, Part]] = [
             (f"{detector.name}/timers", stages) for detector, stages in self._staged
         ]
-        own: list[tuple[str, _Part]] = [
+        own: list[tuple[str, Part]] = [
             (f"{detector.name}/own", detector) for detector, _ in self._staged
         ]
         return [*shared, *staged, *own]
-
-
-def _overwrite(target: NDArray[np.generic], saved: NDArray[np.generic]) -> None:
-    target[: len(saved)] = saved
-
-
-def _fits(part: _Part, prefix: str, saved: Mapping[str, NDArray[np.generic]]) -> bool:
-    """Whether every array of a part was saved, with the same form a device."""
-    names = part.arrays()
-    return all(
-        f"{prefix}/{name}" in saved
-        and saved[f"{prefix}/{name}"].shape[1:] == getattr(part, name).shape[1:]
-        for name in names
-    )

@@ -188,9 +188,9 @@ class Boilers:
 
     @property
     def steam_c(self) -> NDArray[np.float64]:
-        """Steam temperature: saturated, and above that over a dry heating surface."""
+        """Steam temperature: saturated, and above that over a dry heating surface under fire."""
         saturated = saturation_temperature_c(self.pressure_mpa + ATMOSPHERE_MPA)
-        return saturated + self.superheat_c + DRY_STEAM_C * self.dry
+        return saturated + self.superheat_c + DRY_STEAM_C * self.dry * self.flame
 
     def prime(self, slot: int, *, below_rated_mpa: float, level_mm: float) -> None:
         """Put a boiler into high fire at a pressure and level, with its pump off."""

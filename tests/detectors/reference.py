@@ -142,8 +142,10 @@ class Device:
             return
         if row.late:
             self._recall(row)
-        elif row.online != 0:
-            self._renew(row)
+        else:
+            self._come_back(row)
+            if row.online != 0:
+                self._renew(row)
         before = dict(self.values)
         if not row.late and self.late_at is None:
             self._elapse(row.event, row.received)
@@ -194,6 +196,17 @@ class Device:
             before = dict(self.values)
             self._forget()
             self._judge(Row(event=event, received=now), before)
+
+    def _come_back(self, row: Row) -> None:
+        """Heard again after a silence: who was inside, unless trapped, may have left."""
+        if self.known or row.received < (self.heard or 0) + self.limit:
+            return
+        trapped = any(
+            kind.startswith("entrapment") and (timer.level or timer.begun != [None] * 3)
+            for (kind, _), timer in zip(self.judges, self.timers, strict=True)
+        )
+        if not trapped:
+            self.history.aboard = self.history.seen_firmly = self.history.lost_sight = False
 
     def _renew(self, row: Row) -> None:
         """A sign of life within the stale limit renews what has not changed."""

@@ -151,7 +151,7 @@ def by_reference(
 @pytest.mark.parametrize("parameters", [{}, SHORT], ids=["defaults", "short"])
 @pytest.mark.parametrize("kind", list(FLEETS))
 @given(data=st.data())
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 def test_kernels_find_what_the_references_find(
     kind: Kind, parameters: Mapping[str, Mapping[str, float]], data: st.DataObject
 ) -> None:

@@ -290,6 +290,16 @@ def test_somebody_inside_before_a_silence_is_believed_to_be_there_after_it() -> 
     assert story.levels(OFF) == [(OFF, "suspected", 40, 70), (OFF, "confirmed", 40, 360)]
 
 
+def test_who_was_inside_before_a_silence_of_an_ordinary_lift_is_not_believed_after_it() -> None:
+    """A rider is seen, the terminal falls silent during the ride, and comes back at a floor."""
+    story = ride(lift(report_interval_s=20.0), 10, 30)
+    assert story.until(899).levels(OFF, AT) == []
+    story.at(900, **{**PARKED, "passenger_present": False}).until(901)
+    for second in range(930, 1200, 30):
+        story.alive(second)
+    assert story.until(1200).levels(OFF, AT) == []
+
+
 def test_late_rows_after_a_silence_do_not_make_a_stop_longer() -> None:
     """
     heard  stop at 40|silent, stale at 130|received at 500: rows of 50 and 120
