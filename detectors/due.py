@@ -84,10 +84,14 @@ class DueTimes:
         self.look()
 
     def _timer_at_ns(self, device: Devices) -> Ints:
-        """Received time of the next timer; late data puts it off."""
-        settled = self._current.late_ns[device] == NEVER
-        at_ns: Ints = self.timer_due[device] + self._current.lag_ns(device)
-        return np.where(settled, at_ns, FAR)
+        """Received time of the next timer; late data puts it off.
+
+        A row out of order may begin what the clock has passed already: that waits for no message.
+        """
+        current, due_ns = self._current, self.timer_due[device]
+        passed = due_ns <= current.last_event_ns[device]
+        at_ns = np.where(passed, current.last_received_ns[device], due_ns + current.lag_ns(device))
+        return np.where(current.late_ns[device] == NEVER, at_ns, FAR)
 
     def _settles_ns(self, device: Devices) -> Ints:
         return self._current.late_ns[device] + LATE_SETTLE_NS
