@@ -122,7 +122,7 @@ def single(batch: ReadingBatch, row: int) -> ReadingBatch:
 
 
 @given(traffic())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_any_split_of_the_rows_gives_the_same_findings(
     world: tuple[Kind, list[dict[str, Any]]],
 ) -> None:
@@ -132,7 +132,7 @@ def test_any_split_of_the_rows_gives_the_same_findings(
 
 
 @given(traffic(), st.data())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_a_restart_from_a_snapshot_changes_nothing(
     world: tuple[Kind, list[dict[str, Any]]], data: st.DataObject
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_restart_from_a_snapshot_changes_nothing(
 
 
 @given(traffic())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_devices_do_not_influence_each_other(world: tuple[Kind, list[dict[str, Any]]]) -> None:
     kind, rows = world
     alone = [row for row in rows if row["id"] == "D1"]
@@ -167,7 +167,7 @@ def test_devices_do_not_influence_each_other(world: tuple[Kind, list[dict[str, A
 
 
 @given(traffic())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_rows_that_report_nothing_change_nothing(world: tuple[Kind, list[dict[str, Any]]]) -> None:
     kind, rows = world
     doubled = [more for row in rows for more in ((row, {**row, "v": {}}) if "v" in row else (row,))]

@@ -183,7 +183,7 @@ def _seconds(rows: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]
 @pytest.mark.parametrize("parameters", [{}, PARAMETERS], ids=["defaults", "overrides"])
 @pytest.mark.parametrize("kind", list(FLEETS))
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_kernels_find_what_the_references_find(
     kind: Kind, parameters: Mapping[str, Mapping[str, float]], data: st.DataObject
 ) -> None:

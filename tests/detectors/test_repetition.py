@@ -47,7 +47,7 @@ def tell(changes: Sequence[Change], *, repeats: bool) -> Story:
     return story.until(now_s + 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(STORIES)
 def test_repeating_what_is_known_changes_no_finding(changes: list[Change]) -> None:
     told, repeated = tell(changes, repeats=False), tell(changes, repeats=True)
