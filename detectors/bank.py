@@ -6,8 +6,6 @@ times on the old state; the rows are taken in; detectors judge anew. Between row
 ticks move each device's own event clock. Any split of the rows over calls gives the same findings.
 """
 
-import io
-import json
 from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
@@ -18,6 +16,7 @@ from detectors.advisories import CHANNELS_JUDGED, Advisories
 from detectors.crane_duty import DutyReport
 from detectors.current import Ints
 from detectors.engine import KindEngine
+from detectors.parts import packed, unpacked
 from detectors.statistics.calibrator import Rate
 from domain.equipment import Fleet, Kind
 from domain.findings import Finding
@@ -25,8 +24,7 @@ from domain.incidents import IncidentKind
 from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
 
-_SNAPSHOT_VERSION = 4
-_HEADER = "header"
+_SNAPSHOT_VERSION = 5
 _STATISTICS = "statistics"
 
 UNTIMED: Mapping[str, tuple[tuple[Kind, IncidentKind], ...]] = {
@@ -177,11 +175,7 @@ class Bank:
         }
         for kind, advisories in self._advisories.items():
             arrays |= {f"{_STATISTICS}/{kind}/{name}": a for name, a in advisories.arrays()}
-        header = json.dumps({"version": _SNAPSHOT_VERSION, "now_ns": self._now_ns})
-        arrays[_HEADER] = np.frombuffer(header.encode(), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
+        return packed({"version": _SNAPSHOT_VERSION, "now_ns": self._now_ns}, arrays)
 
     def restore(self, data: bytes, *, partly: bool = False) -> None:
         """Continue from a snapshot of the same or a smaller fleet.
@@ -198,21 +192,16 @@ class Bank:
         ValueError
             If the snapshot is of another version.
         """
-        with np.load(io.BytesIO(data), allow_pickle=False) as saved:
-            header = json.loads(saved[_HEADER].tobytes())
-            if header["version"] != _SNAPSHOT_VERSION:
-                raise ValueError(f"bank snapshot of version {header['version']}")
-            self._now_ns = header["now_ns"]
-            for kind, engine in self._engines.items():
-                prefix = f"{kind}/"
-                names = [name for name in saved.files if name.startswith(prefix)]
-                arrays = {name.removeprefix(prefix): saved[name] for name in names}
-                engine.restore(arrays, partly=partly)
-            for kind, advisories in self._advisories.items():
-                prefix = f"{_STATISTICS}/{kind}/"
-                names = [name for name in saved.files if name.startswith(prefix)]
-                if names:
-                    advisories.restore({name.removeprefix(prefix): saved[name] for name in names})
+        header, saved = unpacked(data)
+        if header.get("version") != _SNAPSHOT_VERSION:
+            raise ValueError(f"bank snapshot of version {header.get('version')}")
+        self._now_ns = header["now_ns"]
+        for kind, engine in self._engines.items():
+            engine.restore(_below(f"{kind}/", saved), partly=partly)
+        for kind, advisories in self._advisories.items():
+            arrays = _below(f"{_STATISTICS}/{kind}/", saved)
+            if arrays:
+                advisories.restore(arrays)
 
     def _own(self, findings: list[Finding]) -> list[Finding]:
         """Findings of detectors that run; engines find codes, silence and clocks in any case."""
@@ -245,3 +234,7 @@ def _rounds(batch: ReadingBatch) -> Iterator[Ints]:
     rank = np.arange(len(device)) - np.repeat(starts, counts)
     for k in range(int(rank.max(initial=-1)) + 1):
         yield order[rank == k]
+
+
+def _below(prefix: str, saved: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    return {n.removeprefix(prefix): array for n, array in saved.items() if n.startswith(prefix)}
