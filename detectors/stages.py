@@ -38,7 +38,8 @@ class Stages:
     case_ns
         int64[n], onset that was claimed when the first level was raised.
     over_ns, over_hold_ns
-        int64[n], since when the condition is positively over, and how long that must stand.
+        int64[n], since when the condition is positively over, as far as there was anything to
+        end, and how long that must stand.
     paused_ns
         int64[n], event time since when the condition is unknown.
     busy
@@ -113,11 +114,12 @@ class Stages:
         begun = np.where(onset == NEVER, since[:, None], onset)
         self.onset_ns[slot] = np.where(standing[seen], begun, NEVER)
         self.hold_ns[slot] = hold_ns[seen]
+        busy = standing[seen].any(axis=1) | (self.level[slot] > 0)
         over_ns = self.over_ns[slot]
         ending = np.where(over_ns == NEVER, at_ns, over_ns)
-        self.over_ns[slot] = np.where(over[seen], ending, NEVER)
+        self.over_ns[slot] = np.where(over[seen] & busy, ending, NEVER)
         self.over_hold_ns[slot] = over_hold_ns[seen]
-        self.busy[slot] = standing[seen].any(axis=1) | (self.level[slot] > 0)
+        self.busy[slot] = busy
         return touched
 
     def elapse(self, device: Devices, event_ns: Ints) -> tuple[Ints, Ints]:

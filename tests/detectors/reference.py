@@ -76,7 +76,9 @@ class Timer:
         for stage, stands in enumerate(judged.standing):
             begun = self.begun[stage]
             self.begun[stage] = (judged.since if begun is None else begun) if stands else None
-        self.over = (event if self.over is None else self.over) if judged.over else None
+        # What stood nowhere cannot be over.
+        ends = judged.over and (self.level > 0 or any(judged.standing))
+        self.over = (event if self.over is None else self.over) if ends else None
         self.holds_s, self.over_s = judged.holds_s, judged.over_s
 
     def elapse(self, event: int) -> list[tuple[str, int, int]]:
