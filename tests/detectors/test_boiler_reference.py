@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.bank import Bank
-from domain.equipment import Equipment, Kind, build_fleet
-from domain.instants import seconds
-from domain.readings import Quality, Stream
-from tests.detectors.reference import Device, Found, Row
-from tests.support.batches import make_batch
-from tests.support.story import T0
+from domain.equipment import Equipment, Kind
+from domain.readings import Stream
+from tests.detectors.comparison import LATE, by_kernels, by_reference, row
+from tests.detectors.reference import Device
 
 FLEETS: Mapping[Kind, tuple[Equipment, ...]] = {
     Kind.BOILER: (
@@ -77,7 +74,8 @@ SHORT: Mapping[str, Mapping[str, float]] = {
     "vessel_lock": {"zero_after_s": 3.0, "vent_s": 3.0, "bridged_hold_s": 9.0, "over_hold_s": 7.0},
 }
 
-LATE = int(Quality.LATE)
+SETTLE_S = 100
+"""Ticks after the last row, until everything has settled."""
 
 
 @st.composite
@@ -86,66 +84,18 @@ def traffic(draw: st.DrawFn, kind: Kind) -> list[dict[str, Any]]:
     ids = [equipment.id for equipment in FLEETS[kind]]
     whole = st.fixed_dictionaries(dict(CHANNELS[kind]))
     some = st.fixed_dictionaries({}, optional=dict(CHANNELS[kind]))
-    rows = [_row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
+    rows = [row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
     received_s = 0.0
     for _ in range(draw(st.integers(5, 60))):
         received_s += draw(st.sampled_from([0.0, 0.3, 1.0, 1.0, 3.0, 25.0, 70.0]))
         identity, what = draw(st.sampled_from(ids)), draw(st.integers(0, 19))
         if what == 0:
             online = draw(st.sampled_from([0, 1]))
-            rows.append(_row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
+            rows.append(row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
             continue
         lag_s, quality = draw(st.sampled_from([(0.1, 0)] * 8 + [(0.4, 0), (4.1, 0), (130.0, LATE)]))
-        rows.append(_row(identity, received_s, lag_s, quality=quality, v=draw(some)))
+        rows.append(row(identity, received_s, lag_s, quality=quality, v=draw(some)))
     return rows
-
-
-def _row(identity: str, received_s: float, lag_s: float, **said: Any) -> dict[str, Any]:
-    event = T0 + seconds(received_s) - seconds(lag_s)
-    received = T0 + seconds(received_s)
-    return {"id": identity, "t": event, "received_at_ns": received, "quality": 0, **said}
-
-
-def _seconds(rows: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """Each second with the rows received up to it, until everything has settled."""
-    last_s = (rows[-1]["received_at_ns"] - T0) // seconds(1) + 100
-    due: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        due.setdefault(-(-(row["received_at_ns"] - T0) // seconds(1)), []).append(row)
-    return [(T0 + seconds(s), due.get(s, [])) for s in range(last_s)]
-
-
-def by_kernels(
-    kind: Kind, rows: list[dict[str, Any]], parameters: Mapping[str, Mapping[str, float]]
-) -> list[Found]:
-    """Findings of the bank; a batch holds the rows of one second."""
-    bank = Bank(build_fleet(1, FLEETS[kind]), parameters)
-    ids = [equipment.id for equipment in FLEETS[kind]]
-    findings = []
-    for now, due in _seconds(rows):
-        if due:
-            findings += bank.step(make_batch(kind, due, ids=ids))
-        findings += bank.tick(now, 1)
-    return [
-        (f.equipment_id, f.kind, f.level, f.phase, f.onset_ns, f.detected_at_ns, f.late)
-        for f in findings
-    ]
-
-
-def by_reference(
-    kind: Kind, rows: list[dict[str, Any]], parameters: Mapping[str, Mapping[str, float]]
-) -> list[Found]:
-    """Findings of one reference a device."""
-    devices = {e.id: Device(e, parameters) for e in FLEETS[kind]}
-    for now, due in _seconds(rows):
-        for row in due:
-            late = bool(row["quality"] & LATE)
-            plain = Row(event=row["t"], received=row["received_at_ns"], late=late)
-            plain.online, plain.values = row.get("online", -1), row.get("v", {})
-            devices[row["id"]].take(plain)
-        for device in devices.values():
-            device.tick(now)
-    return [found for device in devices.values() for found in device.found]
 
 
 @pytest.mark.parametrize("parameters", [{}, SHORT], ids=["defaults", "short"])
@@ -156,6 +106,6 @@ def test_kernels_find_what_the_references_find(
     kind: Kind, parameters: Mapping[str, Mapping[str, float]], data: st.DataObject
 ) -> None:
     rows = data.draw(traffic(kind))
-    assert sorted(by_kernels(kind, rows, parameters)) == sorted(
-        by_reference(kind, rows, parameters)
-    )
+    found, _ = by_kernels(FLEETS[kind], rows, parameters, settle_s=SETTLE_S)
+    devices = [Device(equipment, parameters) for equipment in FLEETS[kind]]
+    assert sorted(found) == sorted(by_reference(devices, rows, settle_s=SETTLE_S))

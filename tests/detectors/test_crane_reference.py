@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from detectors.bank import Bank
 from detectors.crane_duty import CraneDutyParameters
-from domain.equipment import Equipment, Kind, build_fleet
-from domain.instants import seconds
-from domain.readings import Quality, Stream
-from tests.detectors.reference import Device, Found, Row
+from domain.equipment import Equipment, Kind
+from domain.readings import Stream
+from tests.detectors.comparison import LATE, by_kernels, by_reference, row
+from tests.detectors.reference import Device, Row
 from tests.detectors.reference_crane import Duty
-from tests.support.batches import make_batch
-from tests.support.story import T0
 
 FLEET = (
     Equipment(id="C0", kind=Kind.CRANE, rated_load_t=10.03, wind_limit_mps=15.1),
@@ -60,7 +58,8 @@ SHORT: Mapping[str, Mapping[str, float]] = {
     "crane_limiter": {"limit_ratio": 0.7, "over_ratio": 0.6},
 }
 
-LATE = int(Quality.LATE)
+SETTLE_S = 90
+"""Ticks after the last row, until everything has settled."""
 
 
 State = Mapping[str, float | None]
@@ -112,7 +111,7 @@ def traffic(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Rows of the fleet in order of arrival, scene after scene, with rows lost, late and silent."""
     ids = [equipment.id for equipment in FLEET]
     whole = st.fixed_dictionaries(dict(CHANNELS))
-    rows = [_row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
+    rows = [row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
     received_s = 0.0
     for _ in range(draw(st.integers(1, 8))):
         identity = draw(st.sampled_from(ids))
@@ -121,47 +120,20 @@ def traffic(draw: st.DrawFn) -> list[dict[str, Any]]:
             what = draw(st.integers(0, 39))
             if what == 0:
                 online = draw(st.sampled_from([0, 1]))
-                rows.append(_row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
+                rows.append(row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
             lag_s, quality = {1: (0.4, 0), 2: (130.0, LATE)}.get(what, (0.1, 0))
-            rows.append(_row(identity, received_s, lag_s, quality=quality, v=values))
+            rows.append(row(identity, received_s, lag_s, quality=quality, v=values))
     return rows
-
-
-def _row(identity: str, received_s: float, lag_s: float, **said: Any) -> dict[str, Any]:
-    event, received = T0 + seconds(received_s) - seconds(lag_s), T0 + seconds(received_s)
-    return {"id": identity, "t": event, "received_at_ns": received, "quality": 0, **said}
-
-
-def _seconds(rows: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """Each second with the rows received up to it, until everything has settled."""
-    last_s = (rows[-1]["received_at_ns"] - T0) // seconds(1) + 90
-    due: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        due.setdefault(-(-(row["received_at_ns"] - T0) // seconds(1)), []).append(row)
-    return [(T0 + seconds(s), due.get(s, [])) for s in range(last_s)]
 
 
 Counted = list[tuple[int, int, int, float, float, float]]
 
 
-def by_kernels(
-    rows: list[dict[str, Any]], parameters: Mapping[str, Mapping[str, float]]
-) -> tuple[list[Found], Counted]:
-    """Findings of the bank and what the duty counters say; a batch holds the rows of one second."""
-    bank = Bank(build_fleet(1, FLEET), {**parameters, "crane_duty": {"gap_s": 10.0}})
-    ids = [equipment.id for equipment in FLEET]
-    findings = []
-    for now, due in _seconds(rows):
-        if due:
-            findings += bank.step(make_batch(Kind.CRANE, due, ids=ids))
-        findings += bank.tick(now, 1)
-    found: list[Found] = [
-        (f.equipment_id, f.kind, f.level, f.phase, f.onset_ns, f.detected_at_ns, f.late)
-        for f in findings
-    ]
-    reports = [report for identity in ids if (report := bank.duty(identity)) is not None]
+def counted(bank: Bank) -> Counted:
+    """What the duty counters of a bank say."""
     tare_t = dict(bank.arrays(Kind.CRANE))["duty/tare_t"]
-    counted = [
+    reports = [bank.duty(equipment.id) for equipment in FLEET]
+    return [
         (
             report.cycles,
             report.uncertain_cycles,
@@ -171,8 +143,8 @@ def by_kernels(
             float(tare_t[slot]),
         )
         for slot, report in enumerate(reports)
+        if report is not None
     ]
-    return found, counted
 
 
 class Counting(Device):
@@ -191,31 +163,6 @@ class Counting(Device):
             self.duty.take(row.event, load, self.values)
 
 
-def by_reference(
-    rows: list[dict[str, Any]], parameters: Mapping[str, Mapping[str, float]]
-) -> tuple[list[Found], Counted]:
-    """The same of one reference a device."""
-    devices = {e.id: Counting(e, parameters) for e in FLEET}
-    for now, due in _seconds(rows):
-        for row in due:
-            devices[row["id"]].take(_plain(row))
-        for device in devices.values():
-            device.tick(now)
-    found = [found for device in devices.values() for found in device.found]
-    duties = [device.duty for device in devices.values()]
-    return found, [(d.cycles, d.uncertain, d.overloads, d.full, d.peak, d.tare) for d in duties]
-
-
-def _plain(row: Mapping[str, Any]) -> Row:
-    return Row(
-        event=row["t"],
-        received=row["received_at_ns"],
-        late=bool(row["quality"] & LATE),
-        online=row.get("online", -1),
-        values=row.get("v", {}),
-    )
-
-
 @pytest.mark.parametrize("parameters", [{}, SHORT], ids=["defaults", "short"])
 @given(data=st.data())
 @settings(deadline=None, max_examples=20)
@@ -223,10 +170,11 @@ def test_kernels_and_counters_find_what_the_references_find(
     parameters: Mapping[str, Mapping[str, float]], data: st.DataObject
 ) -> None:
     rows = data.draw(traffic())
-    (found, counted), (expected, duties) = (
-        by_kernels(rows, parameters),
-        by_reference(rows, parameters),
-    )
-    assert sorted(found) == sorted(expected)
-    for kernel, reference in zip(counted, duties, strict=True):
+    with_duty = {**parameters, "crane_duty": {"gap_s": 10.0}}
+    found, bank = by_kernels(FLEET, rows, with_duty, settle_s=SETTLE_S)
+    devices = [Counting(equipment, parameters) for equipment in FLEET]
+    assert sorted(found) == sorted(by_reference(devices, rows, settle_s=SETTLE_S))
+    duties = [device.duty for device in devices]
+    expected = [(d.cycles, d.uncertain, d.overloads, d.full, d.peak, d.tare) for d in duties]
+    for kernel, reference in zip(counted(bank), expected, strict=True):
         assert kernel == pytest.approx(reference, rel=1e-9, abs=1e-12)

@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.bank import Bank
-from domain.equipment import Equipment, Kind, build_fleet
-from domain.instants import seconds
-from domain.readings import Quality, Stream
-from tests.detectors.reference import Device, Found, Row
-from tests.support.batches import make_batch
-from tests.support.story import T0
+from domain.equipment import Equipment, Kind
+from domain.readings import Stream
+from tests.detectors.comparison import LATE, WRONG, by_kernels, by_reference, row
+from tests.detectors.reference import Device
 
 FLEETS: Mapping[Kind, tuple[Equipment, ...]] = {
     Kind.LIFT: (
@@ -91,7 +88,8 @@ PARAMETERS: Mapping[str, Mapping[str, float]] = {
                                  "stop_hold_s": 4.0},
 }  # fmt: skip
 
-LATE, WRONG = int(Quality.LATE), int(Quality.CLOCK_WRONG)
+SETTLE_S = 120
+"""Ticks after the last row, until everything has settled."""
 
 
 @st.composite
@@ -101,77 +99,23 @@ def traffic(draw: st.DrawFn, kind: Kind) -> list[dict[str, Any]]:
     some = st.fixed_dictionaries({}, optional=dict(CHANNELS[kind]))
     some |= st.sampled_from(PICTURES[kind]).map(dict)
     whole = st.fixed_dictionaries(dict(CHANNELS[kind]))
-    rows = [_row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
+    rows = [row(identity, 0.0, 0.1, v=draw(whole)) for identity in ids]
     received_s = 0.0
     for _ in range(draw(st.integers(1, 40))):
         received_s += draw(st.sampled_from(GAPS_S[kind]))
         identity, what = draw(st.sampled_from(ids)), draw(st.integers(0, 14))
         if what == 0:
             online = draw(st.sampled_from([0, 1]))
-            rows.append(_row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
+            rows.append(row(identity, received_s, 0.1, online=online, stream=Stream.ALIVE))
         elif what == 1:
             code = f"gbt24476:{draw(st.sampled_from(CODES[kind]))}"
             active = draw(st.booleans())
-            rows.append(_row(identity, received_s, 0.1, code=code, active=active))
+            rows.append(row(identity, received_s, 0.1, code=code, active=active))
         else:
             arrivals = [(0.1, 0)] * 8 + [(0.4, 0), (0.1, WRONG), (130.0, LATE)]
             lag_s, quality = draw(st.sampled_from(arrivals))
-            rows.append(_row(identity, received_s, lag_s, quality=quality, v=draw(some)))
+            rows.append(row(identity, received_s, lag_s, quality=quality, v=draw(some)))
     return rows
-
-
-def _row(identity: str, received_s: float, lag_s: float, **said: Any) -> dict[str, Any]:
-    received_ns = T0 + seconds(received_s)
-    event_ns = received_ns - seconds(lag_s)
-    return {"id": identity, "t": event_ns, "received_at_ns": received_ns, "quality": 0, **said}
-
-
-def by_kernels(kind: Kind, rows: list[dict[str, Any]]) -> list[Found]:
-    """Findings of the bank; a batch holds the rows of one second."""
-    bank = Bank(build_fleet(1, FLEETS[kind]), PARAMETERS)
-    ids = [equipment.id for equipment in FLEETS[kind]]
-    findings, texts = [], dict[str, int]()
-    for now, due in _seconds(rows):
-        if due:
-            findings += bank.step(make_batch(kind, due, ids=ids, texts=texts))
-        findings += bank.tick(now, 1)
-    return [
-        (f.equipment_id, f.kind, f.level, f.phase, f.onset_ns, f.detected_at_ns, f.late)
-        for f in findings
-    ]
-
-
-def by_reference(kind: Kind, rows: list[dict[str, Any]]) -> list[Found]:
-    """Findings of one reference a device."""
-    devices = {e.id: Device(e, PARAMETERS) for e in FLEETS[kind]}
-    for now, due in _seconds(rows):
-        for row in due:
-            devices[row["id"]].take(_plain(row))
-        for device in devices.values():
-            device.tick(now)
-    return [found for device in devices.values() for found in device.found]
-
-
-def _plain(row: Mapping[str, Any]) -> Row:
-    return Row(
-        event=row["t"],
-        received=row["received_at_ns"],
-        late=bool(row["quality"] & LATE),
-        wrong=bool(row["quality"] & WRONG),
-        online=row.get("online", -1),
-        values=row.get("v", {}),
-        code=row.get("code"),
-        active=row.get("active", False),
-    )
-
-
-def _seconds(rows: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """Each second with the rows received up to it, until everything has settled."""
-    last_s = (rows[-1]["received_at_ns"] - T0) // seconds(1) + 120
-    due: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        due.setdefault(-(-(row["received_at_ns"] - T0) // seconds(1)), []).append(row)
-    return [(T0 + seconds(s), due.get(s, [])) for s in range(last_s)]
 
 
 @pytest.mark.parametrize("kind", list(FLEETS))
@@ -179,4 +123,6 @@ def _seconds(rows: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]
 @settings(deadline=None, max_examples=50)
 def test_kernels_find_what_the_references_find(kind: Kind, data: st.DataObject) -> None:
     rows = data.draw(traffic(kind))
-    assert sorted(by_kernels(kind, rows)) == sorted(by_reference(kind, rows))
+    found, _ = by_kernels(FLEETS[kind], rows, PARAMETERS, settle_s=SETTLE_S)
+    devices = [Device(equipment, PARAMETERS) for equipment in FLEETS[kind]]
+    assert sorted(found) == sorted(by_reference(devices, rows, settle_s=SETTLE_S))
