@@ -24,7 +24,7 @@ from domain.incidents import IncidentKind
 from domain.messages import OWN_GAP_NS
 from domain.readings import ReadingBatch
 
-_SNAPSHOT_VERSION = 5
+_SNAPSHOT_VERSION = 6
 _STATISTICS = "statistics"
 
 UNTIMED: Mapping[str, tuple[tuple[Kind, IncidentKind], ...]] = {

@@ -29,7 +29,8 @@ from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, 
 from detectors.boiler_pressure import set_pressure_mpa
 from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
 from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
-from detectors.current import Bools, Floats, Ints, Rows
+from detectors.current import Floats, Rows
+from detectors.parts import inside
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -80,15 +81,8 @@ class BoilerLimiter:
 
     def __init__(self, parameters: BoilerLimiterParameters) -> None:
         self._p = parameters
-        self._trace = PressureTrace()
-        self.sample_ns: Ints = self._trace.sample_ns
-        self.sample_mpa: Floats = self._trace.sample_mpa
-        self.shifted: Bools = self._trace.shifted
-        self._witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
-        self.usual_k: Floats = self._witness.usual_k
-        self.recent_k: Floats = self._witness.recent_k
-        self.learned_s: Floats = self._witness.learned_s
-        self.steam_ns: Ints = self._witness.steam_ns
+        self.trace = PressureTrace()
+        self.witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
         self._rated: Floats = np.empty(0)
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
@@ -96,28 +90,22 @@ class BoilerLimiter:
         rated = fleet.rating(kind, "rated_pressure_mpa")
         limit = set_pressure_mpa(rated, fleet.rating(kind, "safety_valve_set_mpa"))
         self._rated = np.where(np.isnan(rated), limit, rated)
-        trace = self._trace
-        trace.grow(len(rated))
-        self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
-        self.shifted = trace.shifted
-        witness = self._witness
-        witness.grow(len(rated))
-        self.usual_k, self.recent_k = witness.usual_k, witness.recent_k
-        self.learned_s, self.steam_ns = witness.learned_s, witness.steam_ns
+        self.trace.grow(len(rated))
+        self.witness.grow(len(rated))
 
     def arrays(self) -> tuple[str, ...]:
         """Trace and witness."""
-        return (*self.times(), "sample_mpa", "shifted", *SteamWitness.NUMBERS)
+        return (*inside("trace", self.trace.arrays()), *inside("witness", self.witness.arrays()))
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples."""
-        return ("sample_ns", "steam_ns")
+        return (*inside("trace", self.trace.times()), *inside("witness", self.witness.times()))
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device = self._p, rows.device
-        self._trace.push(rows)
-        self._witness.learn(rows, context, self._rated)
+        self.trace.push(rows)
+        self.witness.learn(rows, context, self._rated)
         pressure = column(context, device, "steam_pressure_mpa")
         level = column(context, device, "water_level_mm")
         switch = column(context, device, "low_water")
@@ -125,8 +113,8 @@ class BoilerLimiter:
         above = pressure > self._rated[device] * p.trip_ratio
         below = (switch == 1) | (level <= p.low_low_level_mm)
         # Above the trip pressure is rare, and only there the trace matters.
-        proven = above & self._trace.steady(device) if above.any() else above
-        off = self._witness.too_high_mpa(device, pressure)
+        proven = above & self.trace.steady(device) if above.any() else above
+        off = self.witness.too_high_mpa(device, pressure)
         truly = proven & (pressure - off > self._rated[device] * p.trip_ratio)
         pressure_known = ~np.isnan(pressure) & ~np.isnan(self._rated[device])
         water_known = ~(np.isnan(level) & np.isnan(switch))

@@ -26,7 +26,8 @@ import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, holds, levels, same, sampled
 from detectors.boiler_trace import PressureTrace, flag, may_fire, observed, quantity
-from detectors.current import Bools, Devices, Floats, Ints, Rows
+from detectors.current import Devices, Floats, Rows
+from detectors.parts import inside
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -99,10 +100,7 @@ class BoilerPressure:
 
     def __init__(self, parameters: BoilerPressureParameters) -> None:
         self._p = parameters
-        self._trace = PressureTrace()
-        self.sample_ns: Ints = self._trace.sample_ns
-        self.sample_mpa: Floats = self._trace.sample_mpa
-        self.shifted: Bools = self._trace.shifted
+        self.trace = PressureTrace()
         self._rated: Floats = np.empty(0)
         self._set: Floats = np.empty(0)
 
@@ -112,30 +110,27 @@ class BoilerPressure:
         self._set = set_pressure_mpa(rated, fleet.rating(kind, "safety_valve_set_mpa"))
         # Without a rated pressure the set pressure stands for it: the limit still holds.
         self._rated = np.where(np.isnan(rated), self._set, rated)
-        trace = self._trace
-        trace.grow(len(rated))
-        self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
-        self.shifted = trace.shifted
+        self.trace.grow(len(rated))
 
     def arrays(self) -> tuple[str, ...]:
         """The trace."""
-        return ("sample_ns", "sample_mpa", "shifted")
+        return inside("trace", self.trace.arrays())
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples."""
-        return ("sample_ns",)
+        return inside("trace", self.trace.times())
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, m = self._p, len(rows.device)
-        self._trace.push(rows, p.jump_max_mpa_per_s)
+        self.trace.push(rows, p.jump_max_mpa_per_s)
         pressure = column(context, rows.device, "steam_pressure_mpa")
         rated, limit = self._rated[rows.device], self._set[rows.device]
         fitted, forecast_s = self._forecast(rows.device, limit)
         beyond = (fitted > rated * (1 + p.margin)) & may_fire(rows.device, context)
         suspected = beyond & (forecast_s < p.forecast_suspected_s)
         soon = beyond & (forecast_s < p.forecast_confirmed_s)
-        steady = self._trace.steady(rows.device, p.window_s, p.jump_max_mpa_per_s)
+        steady = self.trace.steady(rows.device, p.window_s, p.jump_max_mpa_per_s)
         at_limit = steady & (
             pressure >= limit - np.minimum(set_tolerance_mpa(limit), (limit - rated) / 2)
         )
@@ -171,9 +166,9 @@ class BoilerPressure:
     def _forecast(self, device: Devices, limit: Floats) -> tuple[Floats, Floats]:
         """Fitted pressure, and seconds to the set pressure: infinite when not rising to it."""
         p = self._p
-        slope, fitted = self._trace.line(device, p.window_s, p.samples_min, p.span_min_s)
+        slope, fitted = self.trace.line(device, p.window_s, p.samples_min, p.span_min_s)
         per_min = slope * 60
-        steady = self._trace.steady(device, p.window_s, p.jump_max_mpa_per_s)
+        steady = self.trace.steady(device, p.window_s, p.jump_max_mpa_per_s)
         usable = (
             steady & (per_min >= p.slope_min_mpa_per_min) & (per_min <= p.slope_max_mpa_per_min)
         )

@@ -52,6 +52,14 @@ class PressureTrace:
         self.sample_mpa = grown(self.sample_mpa, n, np.nan)
         self.shifted = grown(self.shifted, n, 0)
 
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        return (*self.times(), "sample_mpa", "shifted")
+
+    def times(self) -> tuple[str, ...]:
+        """Names of those that hold event times."""
+        return ("sample_ns",)
+
     def push(self, rows: Rows, jump_max_mpa_per_s: float = JUMP_MAX_MPA_PER_S) -> None:
         """Take in new samples; rows that bring none or come late bring nothing."""
         sample = reported(rows, "steam_pressure_mpa")

@@ -34,6 +34,7 @@ from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
 from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
 from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
+from detectors.parts import inside
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -113,15 +114,8 @@ class BoilerValveStuck:
 
     def __init__(self, parameters: BoilerValveStuckParameters) -> None:
         self._p = parameters
-        self._trace = PressureTrace()
-        self.sample_ns: Ints = self._trace.sample_ns
-        self.sample_mpa: Floats = self._trace.sample_mpa
-        self.shifted: Bools = self._trace.shifted
-        self._witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
-        self.usual_k: Floats = self._witness.usual_k
-        self.recent_k: Floats = self._witness.recent_k
-        self.learned_s: Floats = self._witness.learned_s
-        self.steam_ns: Ints = self._witness.steam_ns
+        self.trace = PressureTrace()
+        self.witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
         self.approach_mpa_per_s: Floats = np.empty(0)
         self.idle_s: Floats = np.empty(0)
         self.idle_fire_s: Floats = np.empty(0)
@@ -135,14 +129,9 @@ class BoilerValveStuck:
         self._rated = fleet.rating(kind, "rated_pressure_mpa")
         self._set = set_pressure_mpa(self._rated, fleet.rating(kind, "safety_valve_set_mpa"))
         self._idle_tph = fleet.rating(kind, "rated_evaporation_tph") * self._p.idle_flow_share
-        n, trace = len(self._set), self._trace
-        trace.grow(n)
-        self.sample_ns, self.sample_mpa = trace.sample_ns, trace.sample_mpa
-        self.shifted = trace.shifted
-        witness = self._witness
-        witness.grow(n)
-        self.usual_k, self.recent_k = witness.usual_k, witness.recent_k
-        self.learned_s, self.steam_ns = witness.learned_s, witness.steam_ns
+        n = len(self._set)
+        self.trace.grow(n)
+        self.witness.grow(n)
         self.approach_mpa_per_s = grown(self.approach_mpa_per_s, n, np.nan)
         self.idle_s = grown(self.idle_s, n, 0.0)
         self.idle_fire_s = grown(self.idle_fire_s, n, 0.0)
@@ -150,17 +139,19 @@ class BoilerValveStuck:
 
     def arrays(self) -> tuple[str, ...]:
         """Trace, witness, approach, and the account of idle time."""
-        return (*self.times(), "sample_mpa", "shifted", *SteamWitness.NUMBERS, *_NUMBERS)
+        trace, witness = self.trace.arrays(), self.witness.arrays()
+        return (*inside("trace", trace), *inside("witness", witness), "seen_ns", *_NUMBERS)
 
     def times(self) -> tuple[str, ...]:
         """Times of the samples and of the account."""
-        return ("sample_ns", "steam_ns", "seen_ns")
+        trace, witness = self.trace.times(), self.witness.times()
+        return (*inside("trace", trace), *inside("witness", witness), "seen_ns")
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device, m = self._p, rows.device, len(rows.device)
-        self._trace.push(rows)
-        self._witness.learn(rows, context, np.fmin(self._rated, self._set))
+        self.trace.push(rows)
+        self.witness.learn(rows, context, np.fmin(self._rated, self._set))
         self._count_idle(rows, context)
         pressure = column(context, device, "steam_pressure_mpa")
         lifted = column(context, device, "safety_valve_lifted")
@@ -168,7 +159,7 @@ class BoilerValveStuck:
         sticks, knee = self._sticks(device, context)
         leaks = (lifted == 1) & (pressure < limit * p.reseat_share)
         simmers = self._simmers(device)
-        off = self._witness.too_high_mpa(device, pressure)
+        off = self.witness.too_high_mpa(device, pressure)
         denied = sticks & ~(pressure - off > limit + _tolerance_mpa(limit))
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         stuck_s = np.where(knee, p.shut_hold_s, p.stuck_hold_s)
@@ -191,7 +182,7 @@ class BoilerValveStuck:
         del event_ns
         idle_s = float(self.idle_s[device])
         duty = self.idle_fire_s[device] / idle_s if idle_s else np.nan
-        slope, _ = self._trace.line(np.array([device], dtype=np.int32))
+        slope, _ = self.trace.line(np.array([device], dtype=np.int32))
         return (
             quantity("steam_pressure_mpa", observed(context, device, "steam_pressure_mpa"), "MPa"),
             quantity("safety_valve_set_mpa", self._set[device], "MPa"),
@@ -212,7 +203,7 @@ class BoilerValveStuck:
     def _sticks(self, device: Devices, context: Context) -> tuple[Bools, Bools]:
         """Whether a valve does not open although it must, and whether the slope shows a knee."""
         p, limit = self._p, self._set[device]
-        slope, _ = self._trace.line(device)
+        slope, _ = self.trace.line(device)
         pressure = column(context, device, "steam_pressure_mpa")
         lifted = column(context, device, "safety_valve_lifted")
         approach = self.approach_mpa_per_s[device]
@@ -222,7 +213,7 @@ class BoilerValveStuck:
         least = np.where(fires, p.knee_share * np.fmax(approach, 0.0), -p.cooling_mpa_per_min / 60)
         knee = ~(slope >= np.where(np.isnan(least), 0.0, least))
         above = pressure > limit + _tolerance_mpa(limit)
-        return above & self._trace.steady(device) & ((lifted == 0) | (~knee & (lifted != 1))), knee
+        return above & self.trace.steady(device) & ((lifted == 0) | (~knee & (lifted != 1))), knee
 
     def _count_idle(self, rows: Rows, context: Context) -> None:
         """Count time without steam flow at working pressure, and how long the burner burnt in it.

@@ -67,8 +67,6 @@ class SteamWitness:
         int64[n], newest sample of the steam temperature.
     """
 
-    NUMBERS = ("usual_k", "recent_k", "learned_s")
-
     def __init__(self, denied_k: float, warm_up_s: float) -> None:
         self._denied_k = denied_k
         self._warm_up_s = warm_up_s
@@ -79,8 +77,16 @@ class SteamWitness:
 
     def grow(self, n: int) -> None:
         """Make room for n boilers."""
-        for name in (*self.NUMBERS, "steam_ns"):
+        for name in self.arrays():
             setattr(self, name, grown(getattr(self, name), n, 0))
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        return (*self.times(), "usual_k", "recent_k", "learned_s")
+
+    def times(self) -> tuple[str, ...]:
+        """Names of those that hold event times."""
+        return ("steam_ns",)
 
     def learn(self, rows: Rows, context: Context, rated_mpa: Floats) -> None:
         """Take in new samples of the temperature; ``rated_mpa`` float64[n]."""

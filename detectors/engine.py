@@ -14,7 +14,7 @@ from detectors.crane_duty import CraneDuty, DutyReport
 from detectors.current import NEVER, Bools, Current, Devices, Floats, Ints, Rows
 from detectors.due import LATE_SETTLE_NS, DueTimes
 from detectors.lift_history import SPEED_LIMITS, WATCHED, LiftHistory, contradicted
-from detectors.parts import Part, fits, overwrite
+from detectors.parts import Part, array_of, fits, overwrite
 from detectors.stages import Stages
 from domain.channels import CHANNELS, COLUMNS
 from domain.equipment import Fleet, Kind
@@ -106,7 +106,7 @@ class KindEngine:
         """State by name, for a snapshot."""
         for prefix, part in self._parts():
             for name in part.arrays():
-                yield f"{prefix}/{name}", getattr(part, name)
+                yield f"{prefix}/{name}", array_of(part, name)
 
     def claims(self) -> Iterator[tuple[str, IncidentKind]]:
         """Name in findings and incident kind of every staged detector that runs."""
@@ -135,7 +135,7 @@ class KindEngine:
             if partly and not fits(part, prefix, saved):
                 continue
             for name in part.arrays():
-                overwrite(getattr(part, name), saved[f"{prefix}/{name}"])
+                overwrite(array_of(part, name), saved[f"{prefix}/{name}"])
         self._due.look()
         if partly:
             # Whatever a device says next, it is judged by the new rules.
@@ -458,7 +458,7 @@ class KindEngine:
             if part is self._current:
                 continue
             for name in part.times():
-                array = getattr(part, name)
+                array = array_of(part, name)
                 move = by_ns.reshape(-1, *[1] * (array.ndim - 1))
                 array[device] += np.where(array[device] != NEVER, move, 0)
         self._due.refresh_timers(device)

@@ -1,7 +1,8 @@
 """Parts of an engine that hold state, and how they continue from a snapshot."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,10 +13,21 @@ class Part(Protocol):
     """Something with arrays over the devices of a kind."""
 
     def arrays(self) -> tuple[str, ...]:
-        """Names of all arrays that a snapshot keeps."""
+        """Names of all arrays that a snapshot keeps; ``trace.sample_ns`` is one of its parts."""
 
     def times(self) -> tuple[str, ...]:
         """Names of those that hold event times."""
+
+
+def array_of(part: Part, name: str) -> NDArray[Any]:
+    """Array of a part by its name in `Part.arrays`."""
+    found: NDArray[Any] = attrgetter(name)(part)
+    return found
+
+
+def inside(attribute: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names of the arrays of a part that is an attribute of another."""
+    return tuple(f"{attribute}.{name}" for name in names)
 
 
 def overwrite(target: NDArray[np.generic], saved: NDArray[np.generic]) -> None:
@@ -27,7 +39,7 @@ def fits(part: Part, prefix: str, saved: Mapping[str, NDArray[np.generic]]) -> b
     """Whether every array of a part was saved, with the same form a device."""
     return all(
         f"{prefix}/{name}" in saved
-        and saved[f"{prefix}/{name}"].shape[1:] == getattr(part, name).shape[1:]
+        and saved[f"{prefix}/{name}"].shape[1:] == array_of(part, name).shape[1:]
         for name in part.arrays()
     )
 

@@ -39,6 +39,7 @@ import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
+from detectors.parts import inside
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -87,6 +88,9 @@ def vessel_rules(parameters: VesselLockParameters) -> tuple["VesselLock", "Vesse
     return VesselLock(parameters), VesselInterlock(parameters)
 
 
+_TIMES = ("opening_ns", "wrong_ns", "calm_ns")
+
+
 class VesselZero:
     """Zero of the pressure sensors of n vessels.
 
@@ -107,6 +111,14 @@ class VesselZero:
         """Make room for n vessels."""
         self.zero_mpa = grown(self.zero_mpa, n, 0.0)
         self.opened_ns = grown(self.opened_ns, n, NEVER)
+
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays that a snapshot keeps."""
+        return ("zero_mpa", "opened_ns")
+
+    def times(self) -> tuple[str, ...]:
+        """Names of those that hold event times."""
+        return ("opened_ns",)
 
     def learn(self, rows: Rows, context: Context) -> Floats:
         """Take rows in; return the pressure above zero, NaN = unknown."""
@@ -135,27 +147,24 @@ class VesselLock:
 
     def __init__(self, parameters: VesselLockParameters) -> None:
         self._p = parameters
-        self._zero = VesselZero(parameters)
-        self.zero_mpa: Floats = self._zero.zero_mpa
-        self.opened_ns: Ints = self._zero.opened_ns
+        self.zero = VesselZero(parameters)
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Make room; nothing depends on ratings."""
-        self._zero.grow(len(fleet.members(kind)))
-        self.zero_mpa, self.opened_ns = self._zero.zero_mpa, self._zero.opened_ns
+        self.zero.grow(len(fleet.members(kind)))
 
     def arrays(self) -> tuple[str, ...]:
         """Zero of the sensor."""
-        return ("zero_mpa", "opened_ns")
+        return inside("zero", self.zero.arrays())
 
     def times(self) -> tuple[str, ...]:
         """Since when the door is open."""
-        return ("opened_ns",)
+        return inside("zero", self.zero.times())
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device, m = self._p, rows.device, len(rows.device)
-        above = self._zero.learn(rows, context)
+        above = self.zero.learn(rows, context)
         door, lock = column(context, device, "door_closed"), column(context, device, "lock_engaged")
         # An open door holds no pressure: what is shown then is the sensor's.
         loose = (lock == 0) & (door != 0)
@@ -173,7 +182,7 @@ class VesselLock:
     def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
         """See `detectors.base.Staged`."""
         del event_ns
-        return _evidence(device, context, self.zero_mpa)
+        return _evidence(device, context, self.zero.zero_mpa)
 
     def end_reason(self, device: int, context: Context) -> str:
         """See `detectors.base.Staged`."""
@@ -207,9 +216,7 @@ class VesselInterlock:
 
     def __init__(self, parameters: VesselLockParameters) -> None:
         self._p = parameters
-        self._zero = VesselZero(parameters)
-        self.zero_mpa: Floats = self._zero.zero_mpa
-        self.opened_ns: Ints = self._zero.opened_ns
+        self.zero = VesselZero(parameters)
         self.closed: Floats = np.empty((0, 2))
         self.opening_ns: Ints = np.empty(0, dtype=np.int64)
         self.wrong = np.empty(0, dtype=np.int8)
@@ -220,8 +227,7 @@ class VesselInterlock:
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Make room; nothing depends on ratings."""
         n = len(fleet.members(kind))
-        self._zero.grow(n)
-        self.zero_mpa, self.opened_ns = self._zero.zero_mpa, self._zero.opened_ns
+        self.zero.grow(n)
         self.closed = grown(self.closed, n, np.nan)
         self.opening_ns = grown(self.opening_ns, n, NEVER)
         self.wrong = grown(self.wrong, n, 0)
@@ -231,16 +237,16 @@ class VesselInterlock:
 
     def arrays(self) -> tuple[str, ...]:
         """Zero, switches, and what was done wrong."""
-        return (*self.times(), "zero_mpa", "closed", "wrong", "bridged")
+        return (*inside("zero", self.zero.arrays()), *_TIMES, "closed", "wrong", "bridged")
 
     def times(self) -> tuple[str, ...]:
         """Times of openings and of what was done wrong."""
-        return ("opened_ns", "opening_ns", "wrong_ns", "calm_ns")
+        return (*inside("zero", self.zero.times()), *_TIMES)
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device, m = self._p, rows.device, len(rows.device)
-        above = self._zero.learn(rows, context)
+        above = self.zero.learn(rows, context)
         door, lock = column(context, device, "door_closed"), column(context, device, "lock_engaged")
         opens, unlocks = self._switch(device, door, lock)
         opened = device[opens | unlocks]
@@ -266,7 +272,7 @@ class VesselInterlock:
     def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
         """See `detectors.base.Staged`."""
         del event_ns
-        return _evidence(device, context, self.zero_mpa)
+        return _evidence(device, context, self.zero.zero_mpa)
 
     def end_reason(self, device: int, context: Context) -> str:
         """See `detectors.base.Staged`."""
@@ -300,7 +306,7 @@ class VesselInterlock:
 
     def _long_open(self, rows: Rows, context: Context) -> Bools:
         """Whether the door has been open for long, with the lock signal as it is."""
-        device, opened_ns = rows.device, self.opened_ns[rows.device]
+        device, opened_ns = rows.device, self.zero.opened_ns[rows.device]
         since_ns = context.current.changed_ns[device, _column("lock_engaged")]
         stood_ns = rows.event_ns - np.maximum(opened_ns, since_ns)
         return np.asarray((opened_ns != NEVER) & (stood_ns >= seconds(self._p.bridged_hold_s)))
