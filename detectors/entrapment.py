@@ -39,16 +39,16 @@ import numpy as np
 
 from detectors.base import Context, Judgement, column, levels
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
-from detectors.lift_history import SPEED_LIMITS, motion
-from domain.channels import COLUMNS, SERVICE_MODES
+from detectors.lift_history import SPEED_LIMITS
+from detectors.lift_scene import OUT_OF_SERVICE, mode_word, progress_ns
+from detectors.lift_sight import LiftScene, lift_scene
+from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
 from domain.instants import NS_PER_S, seconds
 
 _LIFT = COLUMNS[Kind.LIFT]
-_OUT_OF_SERVICE = 0
-_NOT_JUDGED = (2, 3, 4, 6)
 _RUN_OVER_S = 10.0
 _DOOR_OPEN_OVER_S = 2.0
 _ALARM_VALID_S = 600.0
@@ -134,34 +134,38 @@ class _Scene:
     waits_ns: Ints
 
 
-def _scene(device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters) -> _Scene:
-    history, now = context.history, context.current.values[device]
-    # Not out of the history: that may guess where this must know.
-    stopped, running = motion(context.current, device)
-    still = ~(stopped | running)
-    zone, presence, mode = (
-        now[:, _LIFT[name]] for name in ("door_zone", "passenger_present", "service_mode")
-    )
+def _scene(
+    device: Devices,
+    event_ns: Ints,
+    seen: LiftScene,
+    context: Context,
+    p: EntrapmentParameters,
+) -> _Scene:
+    """Read cars as they are now; ``seen`` is what all lift rules read of them."""
+    history = context.history
+    still = ~(seen.stopped | seen.running)
+    load_kg = column(context, device, "load_kg")
     return _Scene(
-        known=context.current.known[device] & ~np.isnan(zone),
-        stopped=stopped | still,
-        running=running,
-        stop_ns=np.where(still, _progress_ns(device, context), history.stop_ns[device]),
-        zone=zone,
-        door=now[:, _LIFT["door_closed"]],
-        mode=mode,
-        judged=_judged(mode),
-        sensed=presence == 1,
-        person=_person(device, presence, now[:, _LIFT["load_kg"]], context, p),
-        corroboration=_corroboration(device, event_ns, now[:, _LIFT["mains_power"]], context, p),
+        known=seen.known & ~np.isnan(seen.zone),
+        stopped=seen.stopped | still,
+        running=seen.running,
+        stop_ns=np.where(still, progress_ns(device, context), history.stop_ns[device]),
+        zone=seen.zone,
+        door=seen.door,
+        mode=seen.mode,
+        judged=~seen.special,
+        sensed=seen.presence == 1,
+        person=_person(device, seen.presence, load_kg, context, p),
+        corroboration=_corroboration(device, event_ns, seen.mains, context, p),
         waits_ns=np.where(still, history.express_ns[device], 0),
     )
 
 
-def _progress_ns(device: Devices, context: Context) -> Ints:
-    """When door zone or position last changed: the car surely moved until then."""
-    changed = context.current.changed_ns[device]
-    return np.maximum(changed[:, _LIFT["door_zone"]], changed[:, _LIFT["car_position"]])
+def _present_scene(
+    device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters
+) -> _Scene:
+    """Scene of cars outside a round."""
+    return _scene(device, event_ns, lift_scene(device, context.current), context, p)
 
 
 def _person(
@@ -235,7 +239,8 @@ class _Sight:
     def of(self, rows: Rows, context: Context) -> _Scene:
         """Scene of a round; its rows are the same object for both cases."""
         if self._seen is None or self._seen[0] is not rows:
-            self._seen = rows, _scene(rows.device, rows.event_ns, context, self._p)
+            seen = context.sight.of(rows, context.current)
+            self._seen = rows, _scene(rows.device, rows.event_ns, seen, context, self._p)
         return self._seen[1]
 
 
@@ -327,9 +332,9 @@ class Entrapment:
     def end_reason(self, device: int, context: Context) -> str:
         """See `detectors.base.Staged`."""
         one = np.array([device], dtype=np.int32)
-        scene = _scene(one, context.current.last_event_ns[one], context, self._p)
+        scene = _present_scene(one, context.current.last_event_ns[one], context, self._p)
         if not scene.judged[0]:
-            return f"mode_{SERVICE_MODES[int(scene.mode[0])][0].replace(' ', '_')}"
+            return mode_word(scene.mode[0])
         return "car_ran" if scene.running[0] else "door_opened"
 
     def _since(self, rows: Rows, base: Bools, known: Bools) -> Ints:
@@ -385,7 +390,7 @@ def _at_level(
     stands = scene.stopped & (scene.zone == 1) & (scene.door == 1)
     base = stands & sees
     samples = np.where(slow, sampled_ns, 0) / NS_PER_S
-    serves = scene.judged & (scene.mode != _OUT_OF_SERVICE)
+    serves = scene.judged & (scene.mode != OUT_OF_SERVICE)
     story = np.where(lively, p.stayed, p.stuck_sensor)
     story = np.where(boarded, p.boarded, story)
     hold_s = np.where(boarded, p.boarded_hold_s, p.stayed_hold_s)
@@ -419,20 +424,12 @@ def _door_story(device: Devices, scene: _Scene, context: Context) -> tuple[Bools
     return kept_shut, boarded, lively
 
 
-def _judged(mode: Floats) -> Bools:
-    """Modes in which a person inside is not where they should be; unknown is one of them."""
-    judged = np.ones(len(mode), dtype=np.bool_)
-    for special in _NOT_JUDGED:
-        judged &= mode != special
-    return judged
-
-
 def _evidence(
     device: int, event_ns: int, context: Context, p: EntrapmentParameters, *, at_level: bool
 ) -> tuple[Evidence, ...]:
     """Every observation of one car with its weight."""
     one = np.array([device], dtype=np.int32)
-    scene = _scene(one, np.array([event_ns]), context, p)
+    scene = _present_scene(one, np.array([event_ns]), context, p)
     stop_ns = int(scene.stop_ns[0])
     stood_s = (event_ns - stop_ns) / NS_PER_S if stop_ns else None
     found = [

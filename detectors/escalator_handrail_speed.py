@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same
+from detectors.codes import INSPECTION
 from detectors.current import Bools, Floats, Ints, Rows, grown
 from detectors.lift_scene import mode_word, numbers, observed, since
-from detectors.lift_sight import INSPECTION
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence

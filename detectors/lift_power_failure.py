@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import NO_LIMITS, Context, Judgement, same
+from detectors.codes import INSPECTION
 from detectors.current import NEVER, Ints, Rows, grown
 from detectors.lift_scene import (
     EMERGENCY_POWER,
@@ -41,7 +42,6 @@ from detectors.lift_scene import (
     over_hold_ns,
     quiet_reason,
 )
-from detectors.lift_sight import INSPECTION
 from domain.equipment import Equipment, Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind

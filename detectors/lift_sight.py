@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.codes import INSPECTION
 from detectors.current import Bools, Current, Devices, Floats, Rows
 from detectors.lift_history import motion
 from domain.channels import COLUMNS
 from domain.equipment import Kind
 
-INSPECTION, FIRE_RETURN, FIREFIGHTER, EARTHQUAKE = 2, 3, 4, 6
+FIRE_RETURN, FIREFIGHTER, EARTHQUAKE = 3, 4, 6
 SPECIAL_MODES = (INSPECTION, FIRE_RETURN, FIREFIGHTER, EARTHQUAKE)
 """Modes in which doors and cars follow other rules."""
 
