@@ -84,7 +84,7 @@ class Advisories:
     def step(self, batch: ReadingBatch, selected: Ints) -> list[Finding]:
         """Take in one round."""
         selected = selected[(batch.quality[selected] & _HISTORY) == 0]
-        values = batch.values[selected][:, self._columns]
+        values = batch.values[selected[:, None], self._columns]
         told = ~np.isnan(values).all(axis=1)
         selected, values = selected[told], values[told]
         if not len(selected):

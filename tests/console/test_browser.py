@@ -18,13 +18,11 @@ from domain.instants import seconds
 from tests.console.screenshots import log_in
 from tests.support.api_world import Server, Site, lift_readings, serving
 from tests.support.batches import make_batch
-from tests.support.browser import CHROMIUM, launch
+from tests.support.browser import launch, needs_chromium
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="CHROMIUM IS MISSING: the console is not tested in a browser"
-    ),
+    needs_chromium,
 ]
 
 LOST_WAIT_MS = 20_000

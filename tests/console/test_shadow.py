@@ -15,7 +15,7 @@ from domain.shadow import CandidateState, Claim, Episode, EpisodeOutcome, Tally,
 from tests.console.screenshots import log_in
 from tests.console.test_pages import NASTY, Structure
 from tests.support.api_world import NOW_NS, Server, Site, serving
-from tests.support.browser import CHROMIUM, launch
+from tests.support.browser import launch, needs_chromium
 
 KIND = IncidentKind.ENTRAPMENT_OFF_LEVEL
 DAY_NS = seconds(86_400)
@@ -122,9 +122,7 @@ def page() -> Iterator[Page]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(
-    CHROMIUM is None, reason="CHROMIUM IS MISSING: the console is not tested in a browser"
-)
+@needs_chromium
 def test_an_engineer_starts_promotes_and_reverts_a_candidate(
     place: Site, server: Server, page: Page
 ) -> None:

@@ -2,9 +2,14 @@
 
 import shutil
 
+import pytest
 from playwright.sync_api import Browser, Playwright
 
 CHROMIUM = shutil.which("chromium")
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="CHROMIUM IS MISSING: the console is not tested in a browser"
+)
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
