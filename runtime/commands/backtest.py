@@ -24,7 +24,7 @@ def backtest(
         str | None, typer.Option(help="Instant of t=0, ISO 8601; default a Monday, 8:00.")
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="TOML with [detectors.NAME] of the version under test.")
+        Path | None, typer.Option(help="TOML with tables detectors.NAME of the version under test.")
     ] = None,
     compare: Annotated[
         Path | None, typer.Option(help="TOML of a second version: what it would add and lose.")

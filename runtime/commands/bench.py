@@ -16,11 +16,11 @@ app = typer.Typer(help="Cost, speed and latency on this machine.", no_args_is_he
 @app.command()
 def ingest(
     seconds: Annotated[
-        float, typer.Option(min=1, help="Length [s] of one paced run of one variant.")
+        float, typer.Option(min=1, help="Seconds of one paced run of one variant.")
     ] = 20.0,
     rounds: Annotated[int, typer.Option(min=0, help="Paced runs of each variant.")] = 3,
     duration: Annotated[
-        float, typer.Option(min=0, help="Length [s] of the runs for latency, memory and loss.")
+        float, typer.Option(min=0, help="Seconds of the runs for latency, memory and loss.")
     ] = 20.0,
     backlog: Annotated[
         float, typer.Option(min=0, help="Seconds of load queued for the top speed.")

@@ -67,7 +67,7 @@ def disk(
         int, typer.Option(min=4, max=1_024, help="Free when the load begins [MB].")
     ] = 16,
     full_seconds: Annotated[
-        float, typer.Option(min=2, max=600, help="How long the disk stays full [s].")
+        float, typer.Option(min=2, max=600, help="Seconds for which the disk stays full.")
     ] = 30.0,
     rate: Rate = 3_000.0,
     broker: Broker = None,
