@@ -7,10 +7,8 @@ nothing about a clock.
 import numpy as np
 
 from detectors.current import Ints, Rows, grown
-from domain.equipment import Kind
 
 NAME = "clock"
-KINDS = tuple(Kind)
 
 _NONE: Ints = np.empty(0, dtype=np.int64)
 

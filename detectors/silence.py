@@ -8,10 +8,8 @@ which we were away ourselves does not count.
 import numpy as np
 
 from detectors.current import NEVER, Bools, Current, Devices, grown
-from domain.equipment import Kind
 
 NAME = "silence"
-KINDS = tuple(Kind)
 
 
 class Silence:

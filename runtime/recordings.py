@@ -11,11 +11,11 @@ from typing import Any
 
 from domain.equipment import Kind
 from domain.errors import DependencyError, UsageError
-from domain.instants import from_iso
 from domain.messages import Message
-from domain.registry import RegistryFile, parse_registry
+from domain.registry import RegistryFile
 from ingest.broker import load_passwords
 from runtime.broker import authority_of
+from runtime.inputs import registry_file, start_instant
 from runtime.offline import OfflineReport, replay_offline
 from runtime.reports import incident_report
 from runtime.serve import PASSWORDS
@@ -114,7 +114,7 @@ def publish_capture(
 ) -> dict[str, Any]:
     """Publish a captured stream, each message by the login of its device."""
     capture = Capture(file)
-    start_ns = time.time_ns() if start is None else _instant(start)
+    start_ns = time.time_ns() if start is None else start_instant(start)
     began_ns = time.time_ns()
     messages = capture.messages(start_ns=start_ns)
     report = _publish(to, messages, start_ns=start_ns, speed=speed)
@@ -142,8 +142,8 @@ def run_offline(
     """
     if registry is None or start is None:
         raise UsageError("an offline replay needs --registry FILE and --start ISO")
-    start_ns = _instant(start)
-    parsed = _registry(registry)
+    start_ns = start_instant(start)
+    parsed = registry_file(registry)
     capture = Capture(file)
     messages = (
         Message(outgoing.topic, outgoing.payload, outgoing.at_ns, outgoing.retain)
@@ -200,17 +200,3 @@ def _workplace(data: Path | None) -> Iterator[Site]:
         return
     with tempfile.TemporaryDirectory(prefix="equipwatch-replay-") as directory:
         yield Site(Path(directory))
-
-
-def _registry(file: Path) -> RegistryFile:
-    try:
-        return parse_registry(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from error
-
-
-def _instant(text: str) -> int:
-    try:
-        return from_iso(text)
-    except ValueError as error:
-        raise UsageError(f"--start {text!r} is not an ISO 8601 time") from error

@@ -1,9 +1,10 @@
 """What each detector of the catalogue claims, and of which kinds of equipment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from detectors import catalog, clock, silence
+from detectors import catalog
+from detectors.bank import UNTIMED
 from domain.equipment import Kind
 from domain.incidents import IncidentKind
 
@@ -27,17 +28,15 @@ class Claims:
     equipment: frozenset[Kind]
 
 
-_CODES = frozenset(
-    {IncidentKind.LIFT_FAULT, IncidentKind.ESCALATOR_FAULT, IncidentKind.ALARM_BUTTON}
-)
-
-
 def claims() -> Mapping[str, Claims]:
     """Claims by the detector's name in settings, or in findings where it has no settings."""
     found = {
-        catalog.CODES_SETTINGS: _claims("codes", _CODES, (Kind.LIFT, Kind.ESCALATOR)),
-        silence.NAME: _claims(silence.NAME, {IncidentKind.DEVICE_OFFLINE}, silence.KINDS),
-        clock.NAME: _claims(clock.NAME, {IncidentKind.CLOCK_WRONG}, clock.KINDS),
+        name: Claims(
+            names=frozenset({name}),
+            kinds=frozenset(kind for _, kind in claimed),
+            equipment=frozenset(kind for kind, _ in claimed),
+        )
+        for name, claimed in UNTIMED.items()
     }
     for name, (_, make) in catalog.STAGED.items():
         parts = make(catalog.parameters_of(name, {}))
@@ -47,7 +46,3 @@ def claims() -> Mapping[str, Claims]:
             equipment=frozenset(kind for part in parts for kind in part.kinds),
         )
     return found
-
-
-def _claims(name: str, kinds: Iterable[IncidentKind], equipment: Iterable[Kind]) -> Claims:
-    return Claims(names=frozenset({name}), kinds=frozenset(kinds), equipment=frozenset(equipment))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from domain.equipment import Equipment
 from domain.errors import UsageError
-from domain.instants import NS_PER_S, from_iso, seconds
-from domain.registry import parse_registry
+from domain.instants import NS_PER_S, seconds
 from runtime.backtest.shards import split
 from runtime.backtest.sources import CaptureSource, MessagesSource, Source, WorldSource
 from runtime.backtest.telemetry import TelemetrySource
 from runtime.backtest.truths import read_truths
+from runtime.inputs import registry_file, start_instant
 from runtime.settings import load as settings_of
 from runtime.site import Site
 from runtime.wiring import open_state
@@ -65,7 +65,7 @@ def simulated(name: str, seed: int, *, start: str | None) -> Stream:
         If the scenario or the start is wrong.
     """
     scenario = load(name)
-    start_ns = instant(start or START)
+    start_ns = start_instant(start or START)
     # Only the rows are wanted: nothing is simulated yet.
     registry = World(scenario, seed, start_ns).registry()
     return Stream(
@@ -114,7 +114,7 @@ def captured(directory: Path, *, start: str | None, workers: int) -> Stream:
     path = directory / CAPTURE
     if start is None:
         raise UsageError(f"{CAPTURE} says how long after the start, but not when: name --start")
-    start_ns = instant(start)
+    start_ns = start_instant(start)
     last_ns = start_ns
     for outgoing in Capture(path).messages(start_ns=start_ns):
         last_ns = outgoing.at_ns
@@ -193,20 +193,6 @@ def served(directory: Path, *, workers: int) -> Stream:
     )
 
 
-def instant(text: str) -> int:
-    """Instant of a text.
-
-    Raises
-    ------
-    UsageError
-        If it is no ISO 8601 time.
-    """
-    try:
-        return from_iso(text)
-    except ValueError as error:
-        raise UsageError(f"--start {text!r} is not an ISO 8601 time") from error
-
-
 def read_registry(path: Path) -> tuple[Equipment, ...]:
     """Rows of a registry file.
 
@@ -215,10 +201,7 @@ def read_registry(path: Path) -> tuple[Equipment, ...]:
     UsageError
         If it cannot be read, or a row is wrong.
     """
-    try:
-        parsed = parse_registry(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    parsed = registry_file(path)
     if parsed.refused:
         wrong = parsed.refused[0]
         raise UsageError(f"{path}, line {wrong.line}: {'; '.join(wrong.reasons)}")

@@ -36,8 +36,9 @@ def simulate(
     import secrets
     import time
 
-    from domain.instants import from_iso, to_iso
+    from domain.instants import to_iso
     from domain.registry import format_registry
+    from runtime.inputs import start_instant
     from runtime.output import emit
     from simulators.capture import write_capture
     from simulators.demo import demo_scenario
@@ -45,7 +46,7 @@ def simulate(
     from simulators.world import World
 
     seed = secrets.randbelow(2**31) if seed is None else seed
-    start_ns = time.time_ns() if start is None else from_iso(start)
+    start_ns = time.time_ns() if start is None else start_instant(start)
     chosen = (
         demo_scenario(seed, devices=devices, duration_s=seconds or 120.0)
         if scenario == "demo"

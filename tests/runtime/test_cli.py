@@ -240,6 +240,12 @@ def test_settings_are_shown_with_masked_secrets_and_a_sample(data: Path, run: Ru
     assert "did you mean token?" in wrong.err
 
 
+def test_a_start_that_is_no_time_is_named(run: Run, tmp_path: Path) -> None:
+    done = run("simulate", "--out", str(tmp_path), "--start", "yesterday")
+    assert (done.code, done.out) == (2, "")
+    assert "--start 'yesterday' is not an ISO 8601 time" in done.err
+
+
 def test_a_candidate_is_started_promoted_shown_and_reverted(data: Path, run: Run) -> None:
     data.mkdir()
     (data / CONFIG_FILE).write_text("[detectors.entrapment]\nalarm = 5.0\n", encoding="utf-8")
