@@ -80,6 +80,9 @@ def report_of(
 ) -> dict[str, Any]:
     """One object with the figures of every load and variant, medians over rounds."""
     report: dict[str, Any] = {load: _load(load, costs, speeds) for load in LOADS}
+    report["item_to_bare_message"] = _ratio(
+        report["batch"]["full"]["cpu_us_per_item"], report["single"]["bare"]["cpu_us_per_message"]
+    )
     report["latency_ms"] = {run.load: latency_ms(run.latencies_ns) for run in endurance}
     report["rss_mb"] = round(max((run.rss_mb for run in endurance), default=0.0), 1)
     report["lost"] = sum(run.lost for run in endurance)
@@ -98,10 +101,12 @@ def _load(load: str, costs: Sequence[Cost], speeds: Sequence[Speed]) -> dict[str
     }
     floor = figures["bare"]["cpu_us_per_message"]
     for variant in VARIANTS[1:]:
-        cost = figures[variant]["cpu_us_per_message"]
-        known = floor and cost is not None
-        figures[f"ratio_{variant}"] = round(cost / floor, 3) if known else None
+        figures[f"ratio_{variant}"] = _ratio(figures[variant]["cpu_us_per_message"], floor)
     return figures
+
+
+def _ratio(cost_us: float | None, floor_us: float | None) -> float | None:
+    return round(cost_us / floor_us, 3) if cost_us is not None and floor_us else None
 
 
 def _offered(load: str, costs: Sequence[Cost]) -> dict[str, float | None]:

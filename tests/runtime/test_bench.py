@@ -87,6 +87,8 @@ def test_the_report_has_medians_and_ratios_of_every_load_and_variant() -> None:
         "messages_per_s": 512.0,
     }
     assert (report["single"]["ratio_ingest"], report["single"]["ratio_full"]) == (1.5, 2.5)
+    # 50 µs for 80 items against 20 µs for a bare single message.
+    assert report["item_to_bare_message"] == 0.031
     assert report["single"]["bare"]["messages_per_s"] is None
     assert report["offered"]["single"]["offered_per_s"] == 2990.0
     assert [row["ratio"] for row in cost_rows(report)] == [None, 1.5, 2.5] * 2
