@@ -21,7 +21,7 @@ from ingest.journal import JournalReader
 from ingest.service import ServiceEventKind
 from runtime.offline import all_incidents
 from runtime.pipeline import CONSUMER
-from runtime.selftest.service import Service, wait_for
+from runtime.selftest.service import Service, wait_for, wait_while_moving
 from runtime.site import Site
 from simulators.load import LoadPlan, LoadPublisher
 from storage.schema import measurement
@@ -35,9 +35,6 @@ Opened = tuple[str, IncidentKind]
 
 RESIDENT_MAX_MB = 600.0
 """Most memory of ingest and core together, whatever happens."""
-
-CATCH_UP_TIMEOUT_S = 120.0
-"""After this long without everything recorded a test stops waiting, and counts what is there."""
 
 STORE_BEHIND_S = 2.0
 """What the telemetry store may be behind the pipeline and counts as up with it: rows are stored
@@ -197,13 +194,18 @@ def telemetry_behind(service: Service) -> float:
     return service.metrics().get("equipwatch_telemetry_behind_seconds", float("inf"))
 
 
-def wait_recorded(
-    service: Service, state: StateStore, items: int, timeout_s: float = CATCH_UP_TIMEOUT_S
-) -> bool:
+def wait_recorded(service: Service, state: StateStore, items: int) -> bool:
     """Wait until the pipeline has recorded so many items and its store is up with it."""
-    deadline_s = time.monotonic() + timeout_s
-    return wait_for(lambda: recorded_items(state) >= items, timeout_s) and wait_for(
-        lambda: telemetry_behind(service) <= STORE_BEHIND_S, max(deadline_s - time.monotonic(), 1.0)
+    recorded = wait_while_moving(
+        lambda: recorded_items(state) >= items, lambda: recorded_items(state)
+    )
+    return recorded and wait_telemetry(service)
+
+
+def wait_telemetry(service: Service) -> bool:
+    """Wait until the telemetry store is up with the pipeline."""
+    return wait_while_moving(
+        lambda: telemetry_behind(service) <= STORE_BEHIND_S, lambda: telemetry_behind(service)
     )
 
 

@@ -16,7 +16,6 @@ from domain.errors import DependencyError, UsageError
 from domain.ports import StateStore
 from runtime.selftest.broker import kill_brokers
 from runtime.selftest.common import (
-    CATCH_UP_TIMEOUT_S,
     Journalled,
     Say,
     concluded,
@@ -43,6 +42,9 @@ CATCH_UP_MAX_S = 10.0
 
 CALM_S = 2.0
 """Load of this length and less, not recorded yet, is everyday life."""
+
+CALM_TIMEOUT_S = 120.0
+"""How long the last kill is put off for that."""
 
 KILL_EVERY_S = 2.5
 """Mean time between kills: a victim must have come up again, or it would not be killed at work."""
@@ -264,7 +266,7 @@ class _Killer:
         self.backlog = self._load.offered - recorded_items(self._state)
         wait_for(
             lambda: self._load.offered - recorded_items(self._state) < CALM_S * rate_per_s,
-            CATCH_UP_TIMEOUT_S,
+            CALM_TIMEOUT_S,
         )
         self.backlog_s = time.monotonic() - began_s
 

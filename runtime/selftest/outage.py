@@ -13,7 +13,6 @@ from typing import Any
 from domain.errors import DependencyError
 from domain.ports import StateStore
 from runtime.selftest.common import (
-    STORE_BEHIND_S,
     Keys,
     Say,
     concluded,
@@ -26,6 +25,7 @@ from runtime.selftest.common import (
     settle,
     telemetry_behind,
     wait_recorded,
+    wait_telemetry,
 )
 from runtime.selftest.influx import Influx, influxd_program
 from runtime.selftest.processes import MemoryWatch
@@ -48,7 +48,6 @@ DECISION_S = 10.0
 SAID_AFTER_S = 60.0
 """A shorter outage need not show in readyz: a request may wait and be tried again so long."""
 
-CATCH_UP_TIMEOUT_S = 600.0
 _SAMPLE_S = 1.0
 
 
@@ -116,7 +115,7 @@ def _test(options: OutageOptions, program: str, root: Path, say: Say) -> dict[st
             trial = _Trial(service, state, influx, plan, load, say)
             seen = trial.run(options.minutes * 60)
             sent = load.finish()
-            complete = wait_recorded(service, state, sent.acknowledged, CATCH_UP_TIMEOUT_S)
+            complete = wait_recorded(service, state, sent.acknowledged)
             found = settle(service, state, plan, load, lambda: influx.stored_keys(plan))
             restarts = service.restarts()
     report = {
@@ -200,7 +199,7 @@ class _Trial:
             self._pass(WARM_S)
         finally:
             self._load.stop()
-        wait_for(lambda: telemetry_behind(self._service) <= STORE_BEHIND_S, CATCH_UP_TIMEOUT_S)
+        wait_telemetry(self._service)
         return _Outage(
             opened_before=before,
             opened_during=during,

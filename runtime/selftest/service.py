@@ -27,6 +27,13 @@ from simulators.publisher import BrokerAddress, PublishLimits
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0
+
+PATIENCE_S = 120.0
+"""After this long without any progress a test stops waiting, and counts what is there."""
+
+LONGEST_S = 1_800.0
+"""Longest wait for what makes progress."""
+
 CHILDREN = ("ingest", "core", "broker")
 """Processes of the service beside its supervisor."""
 
@@ -47,6 +54,23 @@ def wait_for(condition: Callable[[], bool], timeout_s: float) -> bool:
             return True
         time.sleep(_POLL_S)
     return condition()
+
+
+def wait_while_moving(condition: Callable[[], bool], figure: Callable[[], float]) -> bool:
+    """Poll until a condition holds, as long as a figure moves; say whether it did.
+
+    What is slow is not lost: a loaded machine gets the time it needs, up to `LONGEST_S`.
+    """
+    began_s = since_s = time.monotonic()
+    last = figure()
+    while not condition():
+        now_s = time.monotonic()
+        if (value := figure()) != last:
+            last, since_s = value, now_s
+        if now_s - since_s >= PATIENCE_S or now_s - began_s >= LONGEST_S:
+            return condition()
+        time.sleep(_POLL_S)
+    return True
 
 
 @dataclass(kw_only=True)
