@@ -5,9 +5,13 @@
 # make bench  speed and memory as ratios
 # make gen    generated files: dashboards, sample configuration, screenshots are apart
 
+# Tests start our processes again and again: they compile the code once.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+WORKERS := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test check soak bench gen clean
 
@@ -17,12 +21,12 @@ demo: .venv/runtime
 
 test: check
 	bash tests/support/system_packages.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/lint-imports
 	$(BIN)/equipwatch dashboards build --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
