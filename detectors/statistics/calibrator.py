@@ -160,32 +160,29 @@ class Calibrator:
             state[name][..., ended] = array
 
     def judge(
-        self, state: State, scores: Single, warm: Bools | None, event_ns: Ints
+        self, state: State, scores: Sequence[Single], event_ns: Ints
     ) -> list[tuple[int, int]]:
         """Take in scores; open and close alarms.
 
         Parameters
         ----------
         scores
-            float32[S, k].
-        warm
-            bool[S, k], which of them count; ``None`` = all.
+            float32[k] of each statistic; -1 where it does not count.
 
         Returns
         -------
         list
             (statistic, lane) of each alarm that opened or closed; `is_open` tells which.
         """
-        if warm is not None:
-            scores = np.where(warm, scores, np.float32(-1))
-        np.maximum(state["peak"], scores, out=state["peak"])
-        over = scores > state["limit"]
-        if not over.any() and not state["open"].any():
-            return []
+        is_open = bool(state["open"].any())
         changed: list[tuple[int, int]] = []
-        for index in range(len(scores)):
-            lanes = self._latch(state, index, scores[index], over[index], event_ns)
-            changed += [(index, lane) for lane in lanes.tolist()]
+        rows = zip(scores, state["peak"], state["limit"], strict=True)
+        for index, (score, peak, limit) in enumerate(rows):
+            np.maximum(peak, score, out=peak)
+            over = score > limit
+            if is_open or over.any():
+                lanes = self._latch(state, index, score, over, event_ns)
+                changed += [(index, lane) for lane in lanes.tolist()]
         return changed
 
     @staticmethod

@@ -36,6 +36,7 @@ GAP_INTERVALS = np.float32(3.0)
 """After a gap of so many intervals the former sample says nothing of this one (ours)."""
 _COUNT_MAX = np.float32(2**24)
 _TINY = np.float32(1e-20)
+Gain = Single | np.float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ COLUMNS: Columns = {
     "time_ns": Column("i8"),
     "interval_s": Column(),
     "last": Column("f8"),
+    "before": Column(),
     "slow": Column("f8"),
     "fast": Column("f8"),
     "slow_mad": Column(),
@@ -87,8 +89,15 @@ class Frame:
         int64[k].
     count
         Samples seen before this one.
-    z, fast_z
-        Deviation from the slow and the fast location in scales.
+    fewest
+        The least of them.
+    phi
+        Lag-1 correlation.
+    z
+        Deviation from the slow location in scales.
+    fast_z
+        Deviation from the fast location in fast scales, or slow ones where those are larger: under
+        correlation a short memory finds quiet stretches by chance.
     jump
         Change since the last sample, in its own scales.
     white
@@ -109,6 +118,8 @@ class Frame:
     value: Floats
     event_ns: Ints
     count: Single
+    fewest: float
+    phi: Single
     z: Single
     fast_z: Single
     jump: Single
@@ -130,44 +141,48 @@ class Frame:
 
 def frame(state: State, value: Floats, event_ns: Ints) -> Frame:
     """Look at one sample of each lane with what was known before it."""
-    resolution = state["resolution"]
-    deviation = (value - state["slow"]).astype(np.float32)
-    before = (state["last"] - state["slow"]).astype(np.float32)
-    gap_s = (event_ns - state["time_ns"]).astype(np.float32) * _S_PER_NS
-    first = state["count"] == 0
+    resolution, count, before = state["resolution"], state["count"], state["before"].copy()
+    fewest = float(count.min(initial=_COUNT_MAX))
+    wide = value - state["slow"]
+    deviation = wide.astype(np.float32)
+    fast = np.subtract(value, state["fast"], out=wide).astype(np.float32)
+    gap_s = (event_ns - state["time_ns"]).astype(np.float32)
+    gap_s *= _S_PER_NS
+    same = value == state["last"]
     apart = gap_s > GAP_INTERVALS * state["interval_s"]
-    if first.any():
-        gap_s[first] = 0
-        deviation[first] = 0
+    if fewest == 0:
+        first = count == 0
+        for part in (gap_s, deviation, fast):
+            part[first] = 0
         apart |= first
-    scale = np.maximum(state["slow_mad"] * FROM_MAD, resolution)
-    noise_scale = np.maximum(state["noise_mad"] * FROM_MAD, resolution)
-    phi = state["covariance"] / np.maximum(state["variance"], _TINY)
-    phi = np.minimum(np.maximum(phi, PHI_MIN), PHI_MAX)
+        same &= ~first
+    scale = _scale(state["slow_mad"], resolution)
+    noise_scale = _scale(state["noise_mad"], resolution)
+    change_scale = _scale(state["jump_mad"], resolution)
+    fast_scale = _scale(state["fast_mad"], resolution)
+    phi = _correlation(state)
     change = deviation - before
-    noise = deviation - phi * before
+    noise = phi * before
+    np.subtract(deviation, noise, out=noise)
     if apart.any():
         before[apart], change[apart] = 0, 0
         noise[apart] = (deviation * np.sqrt(1 - phi * phi))[apart]
-    fast = (value - state["fast"]).astype(np.float32)
-    if first.any():
-        fast[first] = 0
-    fast_scale = np.maximum(state["fast_mad"] * FROM_MAD, resolution)
-    change_scale = np.maximum(state["jump_mad"] * FROM_MAD, resolution)
     white = noise / noise_scale
     return Frame(
         value=value,
         event_ns=event_ns,
-        count=state["count"],
+        count=count,
+        fewest=fewest,
+        phi=phi,
         z=deviation / scale,
-        fast_z=fast / fast_scale,
+        fast_z=fast / np.maximum(fast_scale, scale),
         jump=change / change_scale,
         white=white,
-        bounded=np.maximum(np.minimum(white, CLIP), -CLIP),
+        bounded=_bounded(white, CLIP),
         fast_scale=fast_scale,
         change_scale=change_scale,
         noise_scale=noise_scale,
-        same=(value == state["last"]) & ~first,
+        same=same,
         gap_s=gap_s,
         interval_s=state["interval_s"],
         deviation=deviation,
@@ -179,31 +194,57 @@ def frame(state: State, value: Floats, event_ns: Ints) -> Frame:
     )
 
 
+def _scale(mad: Single, resolution: Single) -> Single:
+    scale: Single = mad * FROM_MAD
+    return np.maximum(scale, resolution, out=scale)
+
+
+def _correlation(state: State) -> Single:
+    phi: Single = np.maximum(state["variance"], _TINY)
+    np.divide(state["covariance"], phi, out=phi)
+    np.maximum(phi, PHI_MIN, out=phi)
+    return np.minimum(phi, PHI_MAX, out=phi)
+
+
+def _bounded(value: Single, limit: np.float32) -> Single:
+    bounded: Single = np.minimum(value, limit)
+    return np.maximum(bounded, -limit, out=bounded)
+
+
 def learn(state: State, seen: Frame, slowed: Bools | None, parameters: CoreParameters) -> None:
     """Train on a frame; lanes in ``slowed`` (alarm open) at a share of the gain."""
     number = seen.count + 1
-    slow_gain = 1 / np.minimum(number, np.float32(parameters.slow_samples))
-    fast_gain = 1 / np.minimum(number, np.float32(parameters.fast_samples))
-    rhythm_gain = 1 / np.minimum(np.maximum(seen.count, 1), np.float32(parameters.slow_samples))
+    slow_gain = _gain(number, parameters.slow_samples, seen.fewest)
+    fast_gain = _gain(number, parameters.fast_samples, seen.fewest)
+    rhythm_gain = _gain(np.maximum(seen.count, 1), parameters.slow_samples, seen.fewest)
     if slowed is not None and slowed.any():
         share = np.where(slowed, np.float32(parameters.open_share), np.float32(1))
-        slow_gain *= share
-        fast_gain *= share
-    free = None if seen.count.min(initial=_COUNT_MAX) >= FREE_SAMPLES else seen.count < FREE_SAMPLES
-    first = None if free is None else seen.count == 0
-    if first is not None and first.any():
+        slow_gain, fast_gain = slow_gain * share, fast_gain * share
+    free = None if seen.fewest >= FREE_SAMPLES else seen.count < FREE_SAMPLES
+    if seen.fewest == 0:
+        first = seen.count == 0
         for name in ("slow", "fast"):
             state[name][first] = seen.value[first]
-    _track(state, "slow", seen.deviation, seen.scale, slow_gain, free)
+    step = _track(state, "slow", seen.deviation, seen.scale, slow_gain, free)
+    np.subtract(seen.deviation, step, out=state["before"])
     _track(state, "fast", seen.fast_deviation, seen.fast_scale, fast_gain, free)
-    _spread(state, "jump_mad", seen.change, seen.change_scale, slow_gain, free)
-    _spread(state, "noise_mad", seen.noise, seen.noise_scale, slow_gain, free)
+    size = np.abs(seen.change)
+    _resolve(state, seen, size)
+    _spread(state, "jump_mad", size, seen.change_scale, slow_gain, free)
+    _spread(state, "noise_mad", np.abs(seen.noise), seen.noise_scale, slow_gain, free)
     _correlate(state, seen, slow_gain)
-    _resolve(state, seen)
     _rhythm(state, seen, rhythm_gain)
     state["last"][:] = seen.value
     state["time_ns"][:] = seen.event_ns
     np.minimum(number, _COUNT_MAX, out=state["count"])
+
+
+def _gain(number: Single, memory: float, fewest: float) -> Gain:
+    """One over the samples so far, at most over the memory; one number where all have so many."""
+    if fewest >= memory:
+        return np.float32(1) / np.float32(memory)
+    gain: Single = np.minimum(number, np.float32(memory))
+    return np.divide(np.float32(1), gain, out=gain)
 
 
 def _limit(scale: Single, free: Bools | None) -> Single:
@@ -214,53 +255,56 @@ def _limit(scale: Single, free: Bools | None) -> Single:
 
 
 def _track(
-    state: State, name: str, deviation: Single, scale: Single, gain: Single, free: Bools | None
-) -> None:
+    state: State, name: str, deviation: Single, scale: Single, gain: Gain, free: Bools | None
+) -> Single:
+    """Move a location and its scale; return by how much the location moved."""
     limit = _limit(scale, free)
     bounded = np.minimum(deviation, limit)
     np.maximum(bounded, np.negative(limit, out=limit), out=bounded)
-    state[name] += gain * bounded
+    step: Single = np.multiply(gain, bounded, out=limit)
+    state[name] += step
     _approach(state[name + "_mad"], np.abs(bounded, out=bounded), gain)
+    return step
 
 
 def _spread(
-    state: State, name: str, deviation: Single, scale: Single, gain: Single, free: Bools | None
+    state: State, name: str, size: Single, scale: Single, gain: Gain, free: Bools | None
 ) -> None:
-    size = np.abs(deviation)
+    """Move a scale towards a size, which is used up."""
     _approach(state[name], np.minimum(size, _limit(scale, free), out=size), gain)
 
 
-def _approach(mean: Single, value: Single, gain: Single) -> None:
+def _approach(mean: Single, value: Single, gain: Gain) -> None:
     """Move a mean towards a value, which is used up."""
     value -= mean
     value *= gain
     mean += value
 
 
-def _correlate(state: State, seen: Frame, gain: Single) -> None:
-    now = np.minimum(np.maximum(seen.z, -CLIP), CLIP)
-    before = np.minimum(np.maximum(seen.before / seen.scale, -CLIP), CLIP)
+def _correlate(state: State, seen: Frame, gain: Gain) -> None:
+    now = _bounded(seen.z, CLIP)
+    before = seen.before / seen.scale
+    np.minimum(before, CLIP, out=before)
+    np.maximum(before, -CLIP, out=before)
     before *= now
     _approach(state["covariance"], before, gain)
     now *= now
     _approach(state["variance"], now, gain)
 
 
-def _rhythm(state: State, seen: Frame, gain: Single) -> None:
-    interval = state["interval_s"]
-    limit = interval * GAP_INTERVALS
-    if seen.count.min(initial=_COUNT_MAX) < FREE_SAMPLES:
+def _rhythm(state: State, seen: Frame, gain: Gain) -> None:
+    limit = state["interval_s"] * GAP_INTERVALS
+    if seen.fewest < FREE_SAMPLES:
         limit[seen.count < FREE_SAMPLES] = np.inf
-    interval += gain * (np.minimum(seen.gap_s, limit) - interval)
+    _approach(state["interval_s"], np.minimum(seen.gap_s, limit, out=limit), gain)
 
 
-def _resolve(state: State, seen: Frame) -> None:
+def _resolve(state: State, seen: Frame, size: Single) -> None:
     """Note the smallest change ever seen; finer ones get rare quickly."""
     resolution = state["resolution"]
-    change = np.abs(seen.change)
-    finer = change < resolution
-    finer &= ~seen.same
+    finer = size < resolution
     if finer.any():
-        chosen = np.flatnonzero(finer & (seen.count > 0))
+        chosen = np.flatnonzero(finer)
+        chosen = chosen[~seen.same[chosen] & (seen.count[chosen] > 0)]
         exact = np.abs(seen.value[chosen] - state["last"][chosen]).astype(np.float32)
         resolution[chosen] = np.minimum(resolution[chosen], exact)

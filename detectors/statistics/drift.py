@@ -17,7 +17,7 @@ import numpy as np
 from detectors.statistics import siegmund
 from detectors.statistics.core import CLIP, FROM_MAD, Frame
 from detectors.statistics.lanes import Column, Columns, Floats, Single, State
-from detectors.statistics.level_shift import advance
+from detectors.statistics.level_shift import SUM_MAX
 from domain.incidents import IncidentKind
 from domain.instants import seconds
 
@@ -70,7 +70,8 @@ class Drift:
             part["due_ns"] = (seen.event_ns[ended] // block_ns + 1) * block_ns
             for name, array in part.items():
                 state[name][ended] = array
-        state["sum"] += np.minimum(np.maximum(seen.z, -_CLIP), _CLIP)
+        bounded = np.maximum(seen.z, -_CLIP)
+        state["sum"] += np.minimum(bounded, _CLIP, out=bounded)
         state["samples"] += 1
         return state["last"].copy()
 
@@ -85,9 +86,10 @@ class Drift:
         value = np.divide(mean, scale, out=np.zeros_like(mean), where=scale > 0)
         value = np.minimum(np.maximum(value, -CLIP), CLIP)
         value[(state["blocks"] < _KNOWN) | (count < self.warm_up)] = 0
-        state["last"][:] = advance(
-            state["up"], state["down"], value, np.array(_K, dtype=np.float32)
-        ) * np.float32(2 * _K)
+        for name, side in (("up", value), ("down", -value)):
+            sums = np.maximum(state[name] + side - np.float32(_K), 0)
+            state[name][:] = np.minimum(sums, SUM_MAX)
+        state["last"][:] = np.maximum(state["up"], state["down"]) * np.float32(2 * _K)
         filled = state["samples"] > 0
         state["blocks"] += filled
         gain = 1 / np.minimum(np.maximum(state["blocks"], 1), _MEMORY)

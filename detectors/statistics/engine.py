@@ -81,7 +81,6 @@ class Statistics:
         chosen = [make() for make in STATISTICS] if statistics is None else statistics
         self._statistics = tuple(chosen)
         joint = multivariate and channels > 1
-        self._warm_up = np.array([[item.warm_up] for item in self._statistics], dtype=np.float32)
         tests = channels * len(self._statistics) + joint
         blocks = 86_400 / self._parameters.calibrator.block_s
         probability = self._parameters.alarms_per_device_day / (blocks * tests)
@@ -178,7 +177,8 @@ class Statistics:
     def _block(self, device: Selection, event_ns: Ints, values: Floats) -> list[Found]:
         """Take in one row of each of a block of devices."""
         c = values.shape[1]
-        cells, cell_ns = values.reshape(-1), np.repeat(event_ns, c)
+        cells, cell_ns = values.reshape(-1), np.empty(values.size, dtype=np.int64)
+        cell_ns.reshape(values.shape)[:] = event_ns[:, None]
         lanes = expand(device, c)
         observed = np.isfinite(cells) & (cell_ns > self._core.one("time_ns", lanes))
         if observed.all():
@@ -198,26 +198,26 @@ class Statistics:
     def _series(
         self, lanes: Selection, cells: Floats, event_ns: Ints
     ) -> tuple[list[Found], Single]:
-        """Score and learn observed cells; alarms come with the index of their cell."""
+        """Score and learn observed cells; return alarms by cell, and the bounded white values."""
         known, latch = self._core.take(lanes), self._calibrator.lanes.take(lanes)
         seen = core.frame(known, cells, event_ns)
         self._calibrator.begin(latch, event_ns, lambda ended: seen.interval_s[ended])
-        scores = np.empty((len(self._statistics), len(cells)), dtype=np.float32)
-        for row, item, own in zip(scores, self._statistics, self._own, strict=True):
+        scores: list[Single] = []
+        for item, own in zip(self._statistics, self._own, strict=True):
             state = own.take(lanes)
-            row[:] = item.score(state, seen)
+            score = item.score(state, seen)
             own.put(lanes, state)
-        warm = None
-        if float(seen.count.min()) < self._warm_up.max(initial=0):
-            warm = seen.count >= self._warm_up
+            if seen.fewest < item.warm_up:
+                score = np.where(seen.count >= item.warm_up, score, np.float32(-1))
+            scores.append(score)
         found = [
             (cell, self._alarm(index, cell, lanes, seen, known, latch, scores[index]))
-            for index, cell in self._calibrator.judge(latch, scores, warm, event_ns)
+            for index, cell in self._calibrator.judge(latch, scores, event_ns)
         ]
         core.learn(known, seen, self._calibrator.slowed(latch, event_ns), self._parameters.core)
         self._core.put(lanes, known)
         self._calibrator.lanes.put(lanes, latch)
-        return found, seen.white
+        return found, seen.bounded
 
     def _alarm(
         self,

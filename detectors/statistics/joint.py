@@ -47,9 +47,8 @@ class Joint:
         state, latch = self._own.take(device), self._calibrator.lanes.take(device)
         self._calibrator.begin(latch, event_ns, lambda ended: interval_s[ended].max(axis=1))
         warm = state["count"] >= self._item.warm_up
-        score = self._item.score(state, white)
-        every = None if warm.all() else warm[None]
-        changed = self._calibrator.judge(latch, score[None], every, event_ns)
+        score = np.where(warm, self._item.score(state, white), np.float32(-1))
+        changed = self._calibrator.judge(latch, [score], event_ns)
         self._own.put(device, state)
         self._calibrator.lanes.put(device, latch)
         found: list[Found] = []

@@ -4,8 +4,9 @@ r"""Level shift: two-sided CUSUM on the whitened series.
 
 (Page 1954) for the allowances k = 1/8, 1/4 and 1/2, each best for shifts of the whitened mean twice
 as much.
-Their scores are put on one scale by what Siegmund's formula says of their run lengths, so that
-the larger one is the score and its limit follows from the budget: `detectors.statistics.siegmund`.
+Their scores :math:`2kC` less a handicap are put on one scale by what Siegmund's formula says of
+their run lengths, so that the largest is the score and its limit follows from the budget:
+`detectors.statistics.siegmund`. The state holds the sums on that scale.
 
 Fails on shifts that the slow location absorbs, and where the series is not nearly AR(1): there the
 fleet's observed tail raises the limit. State 24 bytes.
@@ -40,31 +41,9 @@ def _offset(k: float) -> float:
     return float(2 * k * siegmund.OVERSHOOT - np.log(2 * k * k))
 
 
-def advance(up: Single, down: Single, value: Single, k: Single) -> Single:
-    """Move both sums of an allowance, in place; return the larger.
-
-    Parameters
-    ----------
-    up, down
-        float32[..., n].
-    value
-        float32[n].
-    k
-        Allowance, of a shape that broadcasts with the sums.
-    """
-    up += value - k
-    np.maximum(up, 0, out=up)
-    down -= value + k
-    np.maximum(down, 0, out=down)
-    larger: Single = np.maximum(up, down)
-    if larger.max(initial=0) > SUM_MAX:
-        for sums in (up, down, larger):
-            np.minimum(sums, SUM_MAX, out=sums)
-    return larger
-
-
-_K: Single = np.array(ALLOWANCES, dtype=np.float32)[:, None]
-_HANDICAP: Single = np.array([[handicap(k, ALLOWANCES[0])] for k in ALLOWANCES], dtype=np.float32)
+_HANDICAPS = tuple(handicap(k, ALLOWANCES[0]) for k in ALLOWANCES)
+_SCORE_SAFE = 2 * ALLOWANCES[0] * float(SUM_MAX)
+"""Below this score no sum is at its cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +68,39 @@ class LevelShift:
 
     def score(self, state: State, seen: Frame) -> Single:
         """Score one sample of each lane, as 2kC less the handicap."""
-        if seen.count.min(initial=self.warm_up) < self.warm_up:
-            for sums in state.values():
-                sums[:, seen.count < self.warm_up] = 0
-        value = seen.bounded
-        larger = advance(state["up"], state["down"], value, _K)
-        larger *= 2 * _K
-        larger -= _HANDICAP
-        score: Single = np.maximum(larger.max(axis=0), np.float32(0))
+        up, down = state["up"], state["down"]
+        if seen.fewest < self.warm_up:
+            cold = seen.count < self.warm_up
+            for row, behind in enumerate(_HANDICAPS):
+                up[row, cold] = down[row, cold] = -behind
+        score, step = np.zeros_like(seen.bounded), np.empty_like(seen.bounded)
+        for row, (k, behind) in enumerate(zip(ALLOWANCES, _HANDICAPS, strict=True)):
+            np.multiply(seen.bounded, np.float32(2 * k), out=step)
+            step -= np.float32(2 * k * k)
+            _add(up[row], step, -behind, score)
+            step += np.float32(4 * k * k)
+            _add(down[row], np.negative(step, out=step), -behind, score)
+        if score.max(initial=0) > _SCORE_SAFE:
+            score = self._cap(up, down)
         return score
 
     def limit(self, samples: Floats, _interval_s: Floats) -> Floats:
         """Siegmund's limit, the budget shared by the allowances."""
         k = ALLOWANCES[0]
         return 2 * k * siegmund.limit(_INDEPENDENT * samples, k)
+
+    def _cap(self, up: Single, down: Single) -> Single:
+        score: Single = np.zeros_like(up[0])
+        for row, (k, behind) in enumerate(zip(ALLOWANCES, _HANDICAPS, strict=True)):
+            most = np.float32(2 * k * SUM_MAX - behind)
+            for sums in (up[row], down[row]):
+                np.minimum(sums, most, out=sums)
+                np.maximum(score, sums, out=score)
+        return score
+
+
+def _add(sums: Single, step: Single, least: float, score: Single) -> None:
+    """Move one side of an allowance, and raise the score to it."""
+    sums += step
+    np.maximum(sums, np.float32(least), out=sums)
+    np.maximum(score, sums, out=score)

@@ -50,12 +50,16 @@ class Missing:
     def score(self, state: State, seen: Frame) -> Single:
         """Score one sample of each lane."""
         recent, mean = state["recent"], seen.interval_s
-        excess = (seen.gap_s - mean) / np.maximum(mean, _INTERVAL_LEAST_S)
-        if seen.count.min(initial=2) <= 1:
+        excess, part = seen.gap_s - mean, np.maximum(mean, _INTERVAL_LEAST_S)
+        excess /= part
+        if seen.fewest <= 1:
             excess[seen.count <= 1] = 0
-        recent += np.float32(self.gain) * (np.minimum(excess, np.float32(3)) - recent)
-        score: Single = np.maximum(excess, recent * _WEIGHT)
-        return np.maximum(score, np.float32(0))
+        np.minimum(excess, np.float32(3), out=part)
+        part -= recent
+        part *= np.float32(self.gain)
+        recent += part
+        np.maximum(excess, np.multiply(recent, _WEIGHT, out=part), out=excess)
+        return np.maximum(excess, np.float32(0), out=excess)
 
     def limit(self, samples: Floats, _interval_s: Floats) -> Floats:
         """Exponential tail."""

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.statistics.chance import normal_limit
-from detectors.statistics.core import CLIP
 from detectors.statistics.lanes import Bools, Column, Columns, Floats, Single, State
 from domain.incidents import IncidentKind
 
@@ -70,10 +69,10 @@ class Multivariate:
         Parameters
         ----------
         white
-            float32[c, k]; a channel that a device does not have is 0.
+            float32[c, k] within four scales, so that no single sample outweighs the rest; a channel
+            that a device does not have is 0.
         """
         c, sums = self.channels, state["sums"]
-        white = np.minimum(np.maximum(white, -CLIP), CLIP)
         sums += np.float32(self.gain) * (white - sums)
         inverse = state["inverse"].reshape(c, c, -1)
         total = np.einsum("ijk,jk,ik->k", inverse, sums, sums)
@@ -113,9 +112,8 @@ class Multivariate:
         part, white = covariance[..., chosen], white[:, chosen]
         gain = 1 / np.minimum(count[chosen] / np.float32(_LEARN_EVERY), _MEMORY)
         for i in range(c):
-            for j in range(i + 1):
-                entry = part[i, j]
-                entry += gain * (white[i] * white[j] - entry)
+            row = part[i, : i + 1]
+            row += gain * (white[i] * white[: i + 1] - row)
         if not isinstance(chosen, slice):
             covariance[..., chosen] = part
         due = np.flatnonzero((turn == _INVERT_FIRST) | (turn % _INVERT_EVERY == 0))

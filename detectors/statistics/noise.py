@@ -24,7 +24,6 @@ from detectors.statistics.core import Frame
 from detectors.statistics.lanes import Column, Columns, Floats, Single, State
 from domain.incidents import IncidentKind
 
-_SQUARE_MAX = np.float32(16.0)
 _LEAST = np.float32(1e-12)
 _THIRD = np.float32(1 / 3)
 
@@ -65,17 +64,26 @@ class Noise:
     def score(self, state: State, seen: Frame) -> Single:
         """Score one sample of each lane; 0 while the series never changed."""
         variance = state["variance"]
-        square = np.minimum(seen.white * seen.white, _SQUARE_MAX)
+        square = seen.bounded * seen.bounded
         flat = np.isinf(seen.scale)
         any_flat = bool(flat.any())
         if any_flat:
-            square = np.where(flat, np.float32(1), square)
-        variance += np.float32(self.gain) * (square - variance)
+            square[flat] = 1
+        square -= variance
+        square *= np.float32(self.gain)
+        variance += square
         slope, freedom = shape(self.gain)
         middle, spread = 1 - 2 / (9 * freedom), np.sqrt(2 / (9 * freedom))
-        y = (variance - np.float32(1)) * np.float32(slope) + np.float32(1)
-        root = np.exp(np.log(np.maximum(y, _LEAST)) * _THIRD)
-        score: Single = np.abs(root - np.float32(middle)) * np.float32(1 / spread)
+        # From here on the array holds y, then its root, then the score.
+        score: Single = np.multiply(variance, np.float32(slope), out=square)
+        score += np.float32(1 - slope)
+        np.maximum(score, _LEAST, out=score)
+        np.log(score, out=score)
+        score *= _THIRD
+        np.exp(score, out=score)
+        score -= np.float32(middle)
+        np.abs(score, out=score)
+        score *= np.float32(1 / spread)
         if any_flat:
             score[flat] = 0
         return score

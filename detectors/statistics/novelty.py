@@ -185,7 +185,7 @@ class Novelty:
         best = ratio.argmax(axis=0)
         score = np.maximum(ratio.max(axis=0) - 1, np.float32(0))
         warm: Bools = state["count"] >= self._parameters.warm_up_blocks
-        changed = self._calibrator.judge(latch, score[None], warm[None], now_ns)
+        changed = self._calibrator.judge(latch, [np.where(warm, score, np.float32(-1))], now_ns)
         found = []
         for _, lane in changed:
             when_s = int(state["past_s"][nearest[best[lane], lane], lane])

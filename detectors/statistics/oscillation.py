@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.statistics.core import Frame
-from detectors.statistics.lanes import Column, Columns, Floats, Single, State
+from detectors.statistics.lanes import Bools, Column, Columns, Floats, Selection, Single, State
 from domain.incidents import IncidentKind
 
 _MEMORY = np.float32(5_000.0)
@@ -41,7 +41,7 @@ class Oscillation:
     """
 
     shortest_samples: float = 5.0
-    window_samples: float = 100.0
+    window_samples: float = 150.0
     warm_up: int = 1_000
     name: str = "oscillation"
     incident: IncidentKind = IncidentKind.STATISTICAL_ANOMALY
@@ -51,57 +51,63 @@ class Oscillation:
     def columns(self) -> Columns:
         """Real and imaginary parts, and expected power."""
         rows = {"real": Column(rows=_BINS), "imaginary": Column(rows=_BINS)}
-        return {**rows, "power": Column(rows=_BINS)}
+        return {**rows, "power": Column(fill=float(_TINY), rows=_BINS)}
 
     def score(self, state: State, seen: Frame) -> Single:
-        """Score one sample of each lane; all six sums in one go."""
-        gain = 1 / self.window_samples
-        value = seen.bounded * np.float32(gain)
-        cosine, sine = self._turn()
-        real, imaginary, usual = state["real"], state["imaginary"], state["power"]
-        across = real * sine
-        real *= cosine
-        real -= imaginary * sine
-        real += value
-        imaginary *= cosine
-        imaginary += across
-        power = real * real
-        power += np.multiply(imaginary, imaginary, out=across)
-        ratio = np.maximum(usual, _TINY, out=across)
-        score: Single = np.divide(power, ratio, out=ratio).max(axis=0)
-        self._expect(usual, power, seen.count)
+        """Score one sample of each lane, period by period: what one needs stays in the cache."""
+        value = seen.bounded * np.float32(1 / self.window_samples)
+        score = np.zeros_like(value)
+        across, power = np.empty_like(value), np.empty_like(value)
+        learning = self._learning(seen)
+        for row, (cosine, sine) in enumerate(self._turns()):
+            real, imaginary, usual = (state[name][row] for name in ("real", "imaginary", "power"))
+            np.multiply(real, sine, out=across)
+            real *= cosine
+            real -= np.multiply(imaginary, sine, out=power)
+            real += value
+            imaginary *= cosine
+            imaginary += across
+            np.multiply(real, real, out=power)
+            power += np.multiply(imaginary, imaginary, out=across)
+            np.maximum(score, np.divide(power, usual, out=across), out=score)
+            if learning is not None:
+                chosen, gain, young = learning
+                part = usual[chosen]
+                _approach(part, power[chosen], gain, young)
+                usual[chosen] = part
         return score
 
-    def _turn(self) -> tuple[Single, Single]:
-        """Decay and turn of one sample, float32[6, 1]."""
-        period = self.shortest_samples * 2.0 ** np.arange(_BINS)[:, None]
-        angle = 2 * np.pi / period
+    def _turns(self) -> list[tuple[np.float32, np.float32]]:
+        """Decay and turn of one sample at each period."""
         kept = 1 - 1 / self.window_samples
-        return (kept * np.cos(angle)).astype(np.float32), (kept * np.sin(angle)).astype(np.float32)
+        angles = (2 * np.pi / (self.shortest_samples * 2.0**row) for row in range(_BINS))
+        return [(np.float32(kept * np.cos(a)), np.float32(kept * np.sin(a))) for a in angles]
 
-    def _expect(self, usual: Single, power: Single, count: Single) -> None:
-        """Learn the expected power of every fourth sample; neighbours tell the same."""
-        turn = count.astype(np.int32) % _EXPECT_EVERY == 0
+    def _learning(self, seen: Frame) -> tuple[Selection, Single, Bools | None] | None:
+        """Lanes that learn of this sample, with what gain, and which of them are young.
+
+        Every fourth sample teaches; neighbours tell the same.
+        """
+        turn = (seen.count.astype(np.int32) & (_EXPECT_EVERY - 1)) == 0
         if not turn.any():
-            return
-        if not turn.all():
-            chosen = np.flatnonzero(turn)
-            part = usual[:, chosen]
-            self._approach(part, power[:, chosen], count[chosen])
-            usual[:, chosen] = part
-        else:
-            self._approach(usual, power, count)
-
-    def _approach(self, usual: Single, power: Single, count: Single) -> None:
-        bound = usual * _POWER_MAX
-        if count.min(initial=np.inf) < self.warm_up:
-            # Without outliers only once the series is known.
-            bound[:, count < self.warm_up] = np.inf
-        np.minimum(power, bound, out=power)
-        power -= usual
-        power *= 1 / np.minimum(count / np.float32(_EXPECT_EVERY) + 1, _MEMORY)
-        usual += power
+            return None
+        chosen = slice(None) if turn.all() else np.flatnonzero(turn)
+        count = seen.count[chosen]
+        gain = 1 / np.minimum(count / np.float32(_EXPECT_EVERY) + 1, _MEMORY)
+        return chosen, gain, None if seen.fewest >= self.warm_up else count < self.warm_up
 
     def limit(self, samples: Floats, _interval_s: Floats) -> Floats:
         """Exponential tail of six powers."""
         return np.log(_BINS * samples)
+
+
+def _approach(usual: Single, power: Single, gain: Single, young: Bools | None) -> None:
+    """Learn the expected power; outliers bend it only until the series is known."""
+    bound = usual * _POWER_MAX
+    if young is not None:
+        bound[young] = np.inf
+    np.minimum(power, bound, out=bound)
+    bound -= usual
+    bound *= gain
+    usual += bound
+    np.maximum(usual, _TINY, out=usual)

@@ -1,9 +1,12 @@
 r"""Spike and rate of change.
 
 Score: the larger of :math:`|x_t - x_{t-1}|` in its own scale, the whitened :math:`|e_t|`, and the
-second largest of the last three :math:`|z|` against the fast location times 4/3 (Shewhart's chart
-with the run rule two of three; Western Electric 1956). A change catches spikes that z misses; two
-of three catches what jumps and stays.
+second largest of the last three :math:`|z|` against the fast location (Shewhart's chart with the
+run rule two of three; Western Electric 1956) times :math:`\sqrt{2/(1+|\varphi|)}`. Two
+neighbours with correlation :math:`\varphi` both pass a high limit h about as rarely as one passes
+:math:`h \sqrt{2/(1+|\varphi|)}` (the exponents of the normal tails are then equal), so neither
+view swamps the other. A change catches spikes that z misses; two of three catches what jumps and
+stays.
 
 Fails on what changes slowly. State 8 bytes.
 """
@@ -16,9 +19,6 @@ from detectors.statistics.chance import normal_limit
 from detectors.statistics.core import Frame
 from detectors.statistics.lanes import Column, Columns, Floats, Single, State
 from domain.incidents import IncidentKind
-
-TWO_OF_THREE = np.float32(4 / 3)
-"""Two of three beyond 3.9 are as rare as one beyond 5.2, even when samples correlate (ours)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,12 @@ class Spike:
         """Score one sample of each lane."""
         z, z1, z2 = np.abs(seen.fast_z), state["z1"], state["z2"]
         high, low = np.maximum(z1, z2), np.minimum(z1, z2)
-        second = np.maximum(low, np.minimum(high, z))
-        score = np.maximum(np.abs(seen.jump), np.abs(seen.white))
-        np.maximum(score, second * TWO_OF_THREE, out=score)
+        second = np.minimum(high, z, out=high)
+        np.maximum(low, second, out=second)
+        second *= _weight(seen.phi)
+        score = np.abs(seen.jump)
+        np.maximum(score, np.abs(seen.white, out=low), out=score)
+        np.maximum(score, second, out=score)
         z2[:] = z1
         z1[:] = z
         return score
@@ -55,3 +58,10 @@ class Spike:
     def limit(self, samples: Floats, _interval_s: Floats) -> Floats:
         """Normal tail, three views of one sample."""
         return normal_limit(1 / (3 * samples))
+
+
+def _weight(phi: Single) -> Single:
+    weight: Single = np.abs(phi)
+    weight += 1
+    np.divide(np.float32(2), weight, out=weight)
+    return np.sqrt(weight, out=weight)

@@ -48,19 +48,24 @@ class Stuck:
         """Score one sample of each lane."""
         run, share, changes = state["run"], state["share"], state["changes"]
         # A repeat that never happened in n samples has a share of about 1 / n.
-        least = 1 / np.minimum(seen.count + 2, np.float32(self.memory_samples))
+        least = seen.count + 2
+        np.minimum(least, np.float32(self.memory_samples), out=least)
+        np.divide(np.float32(1), least, out=least)
         if seen.same.any():
             run += 1
             run *= seen.same
             score: Single = run * -np.log(np.minimum(np.maximum(share, least), np.float32(1)))
+            target: Single = seen.same - share
         else:
             run[:] = 0
             score = np.zeros_like(run)
+            target = -share
         if changes.min(initial=self.changes_min) < self.changes_min:
             score *= changes >= self.changes_min
             changed = ~seen.same & (seen.count > 0)
             np.minimum(changes + changed, np.float32(self.changes_min), out=changes)
-        share += least * (seen.same - share)
+        target *= least
+        share += target
         return score
 
     def limit(self, samples: Floats, _interval_s: Floats) -> Floats:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-FREE, WARM, KNOWN, SURE = 32, 2_000, 30, 1_000
+FREE, WARM, KNOWN, SURE, WINDOW = 32, 2_000, 30, 1_000, 1 / 150
 ROOT = math.sqrt(math.pi / 2)
 
 
@@ -18,6 +18,7 @@ class Seen:
     """What the core says of one sample."""
 
     count: int
+    phi: float
     z: float
     fast_z: float
     jump: float
@@ -51,8 +52,9 @@ def core(times: Sequence[float], values: Sequence[float]) -> Iterator[Seen]:
         z = d / scale
         yield Seen(
             count=n,
+            phi=phi,
             z=z,
-            fast_z=f / max(fast_mad * ROOT, least),
+            fast_z=f / max(fast_mad * ROOT, scale),
             jump=change / max(jump_mad * ROOT, least),
             white=noise / max(noise_mad * ROOT, least),
             same=n > 0 and x == last,
@@ -94,7 +96,8 @@ def spike(seen: Sequence[Seen]) -> Iterator[float]:
     past = [0.0, 0.0]
     for s in seen:
         past = [*past, abs(s.fast_z)][-3:]
-        yield max(abs(s.jump), abs(s.white), sorted(past)[1] * 4 / 3)
+        weight = math.sqrt(2 / (1 + abs(s.phi)))
+        yield max(abs(s.jump), abs(s.white), sorted(past)[1] * weight)
 
 
 def level_shift(seen: Sequence[Seen]) -> Iterator[float]:
@@ -167,8 +170,8 @@ def oscillation(seen: Sequence[Seen]) -> Iterator[float]:
     for s in seen:
         ratios = []
         for b in range(6):
-            turn = cmath.exp(2j * math.pi / (5 * 2**b)) * 0.99
-            sums[b] = sums[b] * turn + 0.01 * clip(s.white, 4)
+            turn = cmath.exp(2j * math.pi / (5 * 2**b)) * (1 - WINDOW)
+            sums[b] = sums[b] * turn + WINDOW * clip(s.white, 4)
             power = abs(sums[b]) ** 2
             ratios.append(power / usual[b] if usual[b] else 0.0)
             most = power if s.count < SURE else min(power, 10 * usual[b])

@@ -2,9 +2,10 @@
 
 import inspect
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,13 @@ import pytest
 
 from detectors import catalog
 from detectors.bank import Bank
-from detectors.base import NO_LIMITS, Context, Judgement, Staged, column, holds, levels, same
-from detectors.current import Rows
+from detectors.base import Staged
 from domain.channels import CHANNELS, COLUMNS, Channel, ChannelType
 from domain.equipment import Equipment, Fleet, Kind, build_fleet
-from domain.findings import Evidence, Finding
-from domain.incidents import KIND_NAMES, IncidentKind
+from domain.findings import Finding
+from domain.incidents import KIND_NAMES
 from domain.instants import seconds
+from tests.detectors.scratch import add_line, copied, probe
 from tests.support.batches import make_batch
 from tests.support.story import T0
 
@@ -185,70 +186,32 @@ def test_a_device_that_joins_later_begins_as_a_fresh_one(kind: Kind) -> None:
     assert state_of(grown, kind, 3) == state_of(Bank(fleet(kind)), kind, 3)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HotCabinParameters:
-    """Parameters of the scratch detector."""
+LINE = """    "hot_cabin": (HotCabinParameters, lambda p: (HotCabin(p),)),
+"""
 
-    limit_c: float = 45.0
-    hold_s: float = 10.0
+PROBE = """
+from detectors import catalog, hot_cabin
+from tests.detectors import test_contract as contract
 
-
-class HotCabin:
-    """A lift whose cabin is hot: what a new detector has to be, and no more."""
-
-    name = "hot_cabin"
-    kinds = (Kind.LIFT,)
-    incident = IncidentKind.STATISTICAL_ANOMALY
-    channels = ("cabin_temperature_c",)
-    limits = NO_LIMITS
-    every_row = False
-
-    def __init__(self, parameters: HotCabinParameters) -> None:
-        self._p = parameters
-
-    def grow(self, fleet: Fleet, kind: Kind) -> None:
-        """No rating is needed."""
-
-    def judge(self, rows: Rows, context: Context) -> Judgement:
-        """See `detectors.base.Staged`."""
-        temperature, m = column(context, rows.device, "cabin_temperature_c"), len(rows.device)
-        none = np.zeros(m, dtype=np.bool_)
-        return Judgement(
-            standing=levels(temperature > self._p.limit_c, none, none),
-            hold_ns=holds(m, self._p.hold_s, 0, 0),
-            over=temperature <= self._p.limit_c,
-            over_hold_ns=same(m, 0),
-            known=~np.isnan(temperature),
-        )
-
-    def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
-        """See `detectors.base.Staged`."""
-        del event_ns
-        value = column(context, np.array([device], dtype=np.int32), "cabin_temperature_c")[0]
-        return (Evidence(name="cabin_temperature_c", value=float(value), unit="°C"),)
-
-    def end_reason(self, device: int, context: Context) -> str:
-        """See `detectors.base.Staged`."""
-        del device, context
-        return "cool_again"
-
-    def arrays(self) -> tuple[str, ...]:
-        """No state of its own."""
-        return ()
-
-    def times(self) -> tuple[str, ...]:
-        """No state of its own."""
-        return ()
+entry = contract.DETECTORS["hot_cabin-statistical_anomaly"]
+assert type(entry) is hot_cabin.HotCabin
+contract.test_an_entry_says_what_it_is(entry)
+catalog.check({"hot_cabin": {"limit_c": 40.0}})
+bank = contract.Bank(contract.fleet(contract.Kind.LIFT), {"hot_cabin": {"limit_c": 40.0}})
+rows = [{"id": "D1", "t": contract.T0, "v": {"cabin_temperature_c": 42.0}}]
+batch = contract.make_batch(contract.Kind.LIFT, rows, ids=contract.IDS)
+found = bank.step(batch)
+for second in range(1, 30):
+    found += bank.tick(contract.T0 + contract.seconds(second), second)
+told = [(f.equipment_id, str(f.kind), f.onset_ns) for f in found]
+assert told == [("D1", "statistical_anomaly", contract.T0)], told
+"""
 
 
-def test_a_detector_is_one_module_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = (HotCabinParameters, lambda p: (HotCabin(p),))
-    monkeypatch.setitem(catalog.STAGED, "hot_cabin", line)
-    bank = Bank(fleet(Kind.LIFT), {"hot_cabin": {"limit_c": 40.0}})
-    rows = [{"id": "D1", "t": T0, "v": {"cabin_temperature_c": 42.0}}]
-    findings = bank.step(make_batch(Kind.LIFT, rows, ids=IDS))
-    for second in range(1, 30):
-        findings += bank.tick(T0 + seconds(second), second)
-    assert [(f.equipment_id, f.kind, f.onset_ns) for f in findings] == [
-        ("D1", "statistical_anomaly", T0)
-    ]
+def test_a_detector_is_one_module_and_one_line(tmp_path: Path) -> None:
+    tree = copied(tmp_path)
+    shutil.copy(Path(__file__).with_name("scratch_rule.py"), tree / "hot_cabin.py")
+    add_line(
+        tree / "catalog.py", "detectors.hot_cabin", "HotCabin, HotCabinParameters", "STAGED", LINE
+    )
+    probe(tmp_path, PROBE)

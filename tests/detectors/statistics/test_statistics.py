@@ -1,24 +1,33 @@
 """Contract of every statistic in the catalogue, each against its scalar reference."""
 
+import importlib
+import inspect
+import pkgutil
 import re
+import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import detectors.statistics as package
 from detectors.statistics import core
 from detectors.statistics.base import Statistic
 from detectors.statistics.catalog import STATISTICS
-from detectors.statistics.core import CoreParameters, Frame
+from detectors.statistics.core import CoreParameters
 from detectors.statistics.engine import Statistics
-from detectors.statistics.lanes import Column, Columns, Floats, Lanes, Single, State
-from domain.incidents import IncidentKind
+from detectors.statistics.lanes import Floats, Lanes
+from detectors.statistics.multivariate import Multivariate
+from detectors.statistics.novelty import Novelty, NoveltyParameters
 from domain.instants import NS_PER_S
 from runtime.bench import scalar as reference
+from tests.detectors import scratch_statistic
+from tests.detectors.scratch import copied, probe
+from tests.detectors.scratch_statistic import Height
 
 T0_S = 1_780_000_200
 SAMPLES = 2_600
@@ -136,13 +145,41 @@ def rounds(seed: int = 3) -> tuple[NDArray[np.int64], Floats]:
     return event_ns, values
 
 
-def engine(make: Callable[[], Statistic]) -> Statistics:
-    built = Statistics(CHANNELS, statistics=[make()])
+Engine = Statistics | Novelty
+
+
+def _alone(make: Callable[[], Statistic]) -> Callable[[], Engine]:
+    return lambda: Statistics(CHANNELS, statistics=[make()], multivariate=False)
+
+
+SHORT_NOVELTY = NoveltyParameters(block_s=2.0 * INTERVAL_S, past_blocks=16)
+SERIES: dict[str, Callable[[], Engine]] = {make().name: _alone(make) for make in STATISTICS}
+ENGINES: dict[str, Callable[[], Engine]] = {
+    **SERIES,
+    "multivariate": lambda: Statistics(CHANNELS, statistics=[]),
+    "novelty": lambda: Novelty(CHANNELS, SHORT_NOVELTY),
+}
+"""Whatever scores, each by itself."""
+
+
+def engine(make: Callable[[], Engine]) -> Engine:
+    built = make()
     built.grow(DEVICES)
     return built
 
 
-def feed(built: Statistics, splits: Sequence[Sequence[int]], start: int = 0) -> None:
+def test_nothing_that_scores_is_left_out() -> None:
+    names = set()
+    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        module = importlib.import_module(found.name)
+        for kind in vars(module).values():
+            own = inspect.isclass(kind) and kind.__module__ == found.name and kind is not Statistic
+            if own and isinstance(inspect.getattr_static(kind, "columns", None), property):
+                names.add(kind.__name__.lower())
+    assert names == {name.replace("_", "") for name in ENGINES}
+
+
+def feed(built: Engine, splits: Sequence[Sequence[int]], start: int = 0) -> None:
     event_ns, values = rounds()
     for number in range(start, ROUNDS):
         for part in splits:
@@ -151,28 +188,29 @@ def feed(built: Statistics, splits: Sequence[Sequence[int]], start: int = 0) -> 
             built.step(device, when, values[number, device])
 
 
-def same_state(one: Statistics, other: Statistics) -> None:
+def same_state(one: Engine, other: Engine) -> None:
     left, right = dict(one.arrays()), dict(other.arrays())
     assert left.keys() == right.keys()
     for name, array in left.items():
         assert array.tobytes() == right[name].tobytes(), name
 
 
-@pytest.fixture(params=STATISTICS, ids=lambda make: make().name)
-def make(request: pytest.FixtureRequest) -> Callable[[], Statistic]:
-    maker: Callable[[], Statistic] = request.param
-    return maker
+@pytest.fixture(params=ENGINES)
+def make(request: pytest.FixtureRequest) -> Callable[[], Engine]:
+    return ENGINES[request.param]
 
 
-def test_any_split_of_a_round_is_the_same(make: Callable[[], Statistic]) -> None:
+def test_any_split_of_a_round_is_the_same(make: Callable[[], Engine]) -> None:
     whole, split = engine(make), engine(make)
     feed(whole, [range(DEVICES)])
     feed(split, [[4, 1], [0], [6, 5, 3, 2]])
     same_state(whole, split)
 
 
-def test_many_rounds_at_once_are_the_same(make: Callable[[], Statistic]) -> None:
+def test_many_rounds_at_once_are_the_same(make: Callable[[], Engine]) -> None:
     stepped, ran = engine(make), engine(make)
+    if isinstance(ran, Novelty):
+        pytest.skip("means of minutes need no faster way through history")
     feed(stepped, [range(DEVICES)])
     event_ns, values = rounds()
     for begin in range(0, ROUNDS, 30):
@@ -182,7 +220,7 @@ def test_many_rounds_at_once_are_the_same(make: Callable[[], Statistic]) -> None
     same_state(stepped, ran)
 
 
-def test_a_restart_changes_nothing(make: Callable[[], Statistic]) -> None:
+def test_a_restart_changes_nothing(make: Callable[[], Engine]) -> None:
     whole = engine(make)
     feed(whole, [range(DEVICES)])
     before, after = engine(make), engine(make)
@@ -195,7 +233,7 @@ def test_a_restart_changes_nothing(make: Callable[[], Statistic]) -> None:
     same_state(whole, after)
 
 
-def test_growth_leaves_the_old_alone(make: Callable[[], Statistic]) -> None:
+def test_growth_leaves_the_old_alone(make: Callable[[], Engine]) -> None:
     small, grown = engine(make), engine(make)
     feed(small, [range(DEVICES)])
     feed(grown, [range(DEVICES)])
@@ -206,16 +244,16 @@ def test_growth_leaves_the_old_alone(make: Callable[[], Statistic]) -> None:
         np.testing.assert_array_equal(kept, array)
 
 
-def lanes_of(built: Statistics, device: int, channel: int) -> list[Any]:
+def lanes_of(built: Engine, device: int, channel: int) -> list[Any]:
     place = device * CHANNELS + channel
     return [
-        array[..., place].tolist()
+        array[..., place].tobytes()
         for name, array in built.arrays()
         if "fleet/" not in name and array.shape[-1] == DEVICES * CHANNELS
     ]
 
 
-def test_unobserved_cells_stay_untouched(make: Callable[[], Statistic]) -> None:
+def test_unobserved_cells_stay_untouched(make: Callable[[], Engine]) -> None:
     built = engine(make)
     feed(built, [range(DEVICES)])
     before = [lanes_of(built, 2, channel) for channel in range(CHANNELS)]
@@ -227,7 +265,7 @@ def test_unobserved_cells_stay_untouched(make: Callable[[], Statistic]) -> None:
     assert before[1:] == after[1:]
 
 
-def test_rows_that_are_not_newer_are_left_out(make: Callable[[], Statistic]) -> None:
+def test_rows_that_are_not_newer_are_left_out(make: Callable[[], Engine]) -> None:
     built, other = engine(make), engine(make)
     feed(built, [range(DEVICES)])
     feed(other, [range(DEVICES)])
@@ -236,35 +274,54 @@ def test_rows_that_are_not_newer_are_left_out(make: Callable[[], Statistic]) -> 
     same_state(built, other)
 
 
-def test_nothing_is_scored_before_it_is_warm(make: Callable[[], Statistic]) -> None:
+def test_nothing_is_scored_before_it_is_warm(make: Callable[[], Engine]) -> None:
     built = engine(make)
     feed(built, [range(DEVICES)])
-    arrays = dict(built.arrays())
-    assert (arrays["core/count"] < make().warm_up).all()
-    assert (arrays["calibrator/lanes/peak"] == -1).all()
-    assert (arrays["calibrator/lanes/blocks"] == 0).all()
+    latches = {name: a for name, a in built.arrays() if name.endswith(("/peak", "/blocks"))}
+    latches.pop("drift/blocks", None)
+    assert len(latches) in {2, 4}
+    for name, array in latches.items():
+        assert (array == (-1 if name.endswith("/peak") else 0)).all(), name
+
+
+def test_channels_that_stand_still_together_score_exactly_nothing() -> None:
+    item, own = Multivariate(channels=3), Lanes(Multivariate(channels=3).columns)
+    own.grow(2)
+    for _ in range(600):
+        assert not item.score(own.take(slice(0, 2)), np.zeros((3, 2), dtype=np.float32)).any()
+
+
+@pytest.mark.parametrize("item", [Multivariate(channels=3), Novelty(3)], ids=["multi", "novelty"])
+def test_what_they_are_stands_in_their_module(item: Multivariate | Novelty) -> None:
+    text = sys.modules[type(item).__module__].__doc__ or ""
+    assert re.search(r"State of", text)
+    assert re.search(r"fails|says nothing", text, re.IGNORECASE)
+    assert re.search(r":math:|math::", text)
 
 
 # --- One more statistic is a module and a line --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Height:
-    warm_up: int = 5
-    name: str = "height"
-    incident: IncidentKind = IncidentKind.STATISTICAL_ANOMALY
-    learned: bool = False
+PROBE = """
+from detectors.statistics.engine import Statistics
 
-    @property
-    def columns(self) -> Columns:
-        return {"highest": Column()}
+built = Statistics(1)
+assert [rate.statistic for rate in built.rates()][-1] == "height"
+built.grow(3)
+assert dict(built.arrays())["height/highest"].shape == (3,)
+"""
 
-    def score(self, state: State, seen: Frame) -> Single:
-        np.maximum(state["highest"], seen.z, out=state["highest"])
-        return np.abs(seen.z)
 
-    def limit(self, samples: Floats, _interval_s: Floats) -> Floats:
-        return np.full(len(samples), 8.0)
+def test_a_statistic_is_one_module_and_one_line(tmp_path: Path) -> None:
+    tree = copied(tmp_path) / "statistics"
+    shutil.copy(Path(scratch_statistic.__file__), tree / "height.py")
+    path = tree / "catalog.py"
+    text = path.read_text(encoding="utf-8").replace(
+        "    Oscillation,\n", "    Oscillation,\n    Height,\n"
+    )
+    importing = "from detectors.statistics.height import Height\n\nSTATISTICS:"
+    path.write_text(text.replace("STATISTICS:", importing, 1), encoding="utf-8")
+    probe(tmp_path, PROBE)
 
 
 def test_a_scratch_statistic_raises_alarms_with_their_explanation() -> None:
