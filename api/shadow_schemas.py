@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints
 
 from api.schemas import EvidenceOut, Id, In, Instant, Note, Out, iso
-from detectors.scoring import poisson_interval
+from detectors.intervals import poisson_interval
 from domain.equipment import Kind
 from domain.incidents import IncidentKind, Level
 from domain.instants import seconds, to_iso

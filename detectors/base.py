@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from detectors.boiler_sight import BoilerSight
 from detectors.codes import ActiveCodes
 from detectors.current import Bools, Current, Devices, Floats, Ints, Rows
 from detectors.lift_history import LiftHistory
@@ -42,12 +43,15 @@ class Context:
         For lifts only; other kinds have an empty one.
     sight
         What lift rules read of a round.
+    boilers
+        What boiler rules have in common.
     """
 
     current: Current
     codes: ActiveCodes
     history: LiftHistory
     sight: LiftSight = field(default_factory=LiftSight)
+    boilers: BoilerSight = field(default_factory=BoilerSight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same
-from detectors.boiler_trace import firing, quantity, reported
+from detectors.boiler_samples import reported
+from detectors.boiler_trace import firing, quantity
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind

@@ -5,17 +5,16 @@ r"""Boiler limiter defeated: the burner fires on although a limiter must have st
 - water: flame on and the low-water switch closed, or the level at or below the low-low level.
 
 Either for more than `hold_s` is confirmed at once: nothing stands between the burner and the safety
-valve, or the dry shell, any more. Where the steam temperature says that the pressure is shown too
-high (`detectors.boiler_witness`), only the rest counts, and what is shown is an advisory.
+valve, or the dry shell, any more. Where steam temperature and burner agree that the pressure is
+shown wrong (`detectors.boiler_witness`), the rest counts.
 
     pressure   ______/ rated + 2 % ____________
     flame      ███████████████████████████▌ out
     s                0  3 confirmed            ended 10 s after: flame_off
 
-It fails when the transmitter is wrong by more than the margin and no steam temperature says so,
-when that temperature drifts downwards (by as much), and where neither flame nor stage is reported.
-A pressure that came by a jump and has not moved since proves nothing. Without a rated pressure it
-judges the water only. It keeps the trace of the pressure and the witness, 300 B a boiler.
+It fails when the transmitter is wrong by more than the margin and the witnesses cannot say so, and
+where neither flame nor stage is reported. A pressure that came by a jump and has not moved since
+proves nothing. Without a rated pressure it judges the water only.
 
 Reference: interlock rows of TSG 11-2020 chapter 6 (secondary), "any violation for > 3 s is
 emergency" (industrial.md 1.5).
@@ -26,10 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
-from detectors.boiler_pressure import set_pressure_mpa
-from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
-from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
-from detectors.current import Floats, Rows
+from detectors.boiler_sight import PressureView
+from detectors.boiler_trace import firing, flag, observed, quantity
+from detectors.boiler_witness import DENIED_K, WARM_UP_S
+from detectors.current import Rows
 from detectors.parts import inside
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -47,7 +46,8 @@ class BoilerLimiterParameters:
     low_low_level_mm
         Level about the centre at or below which no flame may be.
     denied_k, warm_up_s
-        Steam so much colder than usual for its pressure denies it, once so much time was learned.
+        Steam so much colder or hotter than usual for its pressure denies it, once so much time was
+        learned.
     hold_s
         Violation must stand so long.
     over_hold_s
@@ -81,48 +81,39 @@ class BoilerLimiter:
 
     def __init__(self, parameters: BoilerLimiterParameters) -> None:
         self._p = parameters
-        self.trace = PressureTrace()
-        self.witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
-        self._rated: Floats = np.empty(0)
+        self.view = PressureView()
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Read rated pressures."""
-        rated = fleet.rating(kind, "rated_pressure_mpa")
-        limit = set_pressure_mpa(rated, fleet.rating(kind, "safety_valve_set_mpa"))
-        self._rated = np.where(np.isnan(rated), limit, rated)
-        self.trace.grow(len(rated))
-        self.witness.grow(len(rated))
+        self.view.grow(fleet, kind)
 
     def arrays(self) -> tuple[str, ...]:
-        """Trace and witness."""
-        return (*inside("trace", self.trace.arrays()), *inside("witness", self.witness.arrays()))
+        """The view of the pressure."""
+        return inside("view", self.view.arrays())
 
     def times(self) -> tuple[str, ...]:
-        """Times of the samples."""
-        return (*inside("trace", self.trace.times()), *inside("witness", self.witness.times()))
+        """Times of the view."""
+        return inside("view", self.view.times())
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device = self._p, rows.device
-        self.trace.push(rows)
-        self.witness.learn(rows, context, self._rated)
+        view = self.view = context.boilers.of(self.view, rows, context.current)
         pressure = column(context, device, "steam_pressure_mpa")
+        off = view.witness.off_mpa(device, rows.event_ns, pressure, p.denied_k, p.warm_up_s)
         level = column(context, device, "water_level_mm")
         switch = column(context, device, "low_water")
         fires, fire_known = firing(device, context)
-        above = pressure > self._rated[device] * p.trip_ratio
+        above = pressure - off > view.rated_mpa[device] * p.trip_ratio
         below = (switch == 1) | (level <= p.low_low_level_mm)
-        # Above the trip pressure is rare, and only there the trace matters.
-        proven = above & self.trace.steady(device) if above.any() else above
-        off = self.witness.too_high_mpa(device, pressure)
-        truly = proven & (pressure - off > self._rated[device] * p.trip_ratio)
-        pressure_known = ~np.isnan(pressure) & ~np.isnan(self._rated[device])
+        proven = above & view.trace.steady(device)
+        pressure_known = ~np.isnan(pressure) & ~np.isnan(view.rated_mpa[device])
         water_known = ~(np.isnan(level) & np.isnan(switch))
         none = np.zeros(len(device), dtype=np.bool_)
         hold_ns = np.zeros((len(device), 3), dtype=np.int64)
-        hold_ns[:, 0] = hold_ns[:, 2] = sampled(context, device, p.hold_s)
+        hold_ns[:, 2] = sampled(context, device, p.hold_s)
         return Judgement(
-            standing=levels(fires & proven & ~truly & ~below, none, fires & (truly | below)),
+            standing=levels(none, none, fires & (proven | below)),
             hold_ns=hold_ns,
             over=~fires | ~(above | below),
             over_hold_ns=same(len(device), p.over_hold_s),
@@ -131,12 +122,15 @@ class BoilerLimiter:
 
     def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
         """See `detectors.base.Staged`."""
-        del event_ns
+        p, view = self._p, self.view
         fires, _ = firing(np.array([device], dtype=np.int32), context)
+        pressure = observed(context, device, "steam_pressure_mpa")
+        off = view.one_off_mpa(device, event_ns, pressure, p.denied_k, p.warm_up_s)
         return (
             Evidence(name="flame_on", value=bool(fires[0])),
-            quantity("steam_pressure_mpa", observed(context, device, "steam_pressure_mpa"), "MPa"),
-            quantity("rated_pressure_mpa", self._rated[device], "MPa"),
+            quantity("steam_pressure_mpa", pressure, "MPa"),
+            quantity("shown_too_high_mpa", off, "MPa"),
+            quantity("rated_pressure_mpa", view.rated_mpa[device], "MPa"),
             quantity("water_level_mm", observed(context, device, "water_level_mm"), "mm"),
             flag("low_water", observed(context, device, "low_water")),
         )

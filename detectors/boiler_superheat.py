@@ -31,7 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
-from detectors.boiler_trace import firing, observed, quantity, reported
+from detectors.boiler_samples import reported
+from detectors.boiler_trace import firing, observed, quantity
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from detectors.steam import saturation_c
 from domain.equipment import Fleet, Kind

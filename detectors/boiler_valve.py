@@ -8,7 +8,9 @@ did what nothing else did.
     switch     _______█████████____             ______███____
     s                 0  1 suspected                  0  1 advisory
 
-It fails where no lift switch is fitted, and with one that is stuck. It has no state of its own.
+The pressure is the one shown, or what steam temperature and burner agree on
+(`detectors.boiler_witness`) when that is higher: a transmitter that reads low must not make a lift
+look like one by hand. It fails where no lift switch is fitted, and with one that is stuck.
 
 Reference: set pressures and tolerances of TSG 11-2020 chapter 5 (secondary).
 """
@@ -18,9 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
-from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
+from detectors.boiler_sight import PressureView, set_tolerance_mpa
 from detectors.boiler_trace import flag, observed, quantity
-from detectors.current import Floats, Rows
+from detectors.current import Rows
+from detectors.parts import inside
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
@@ -40,34 +43,42 @@ class BoilerValveLifted:
     name = "boiler_valve"
     kinds = (Kind.BOILER,)
     incident = IncidentKind.SAFETY_VALVE_LIFTED
-    channels = ("steam_pressure_mpa", "safety_valve_lifted")
+    channels = (
+        "steam_pressure_mpa",
+        "steam_temperature_c",
+        "flame_on",
+        "burner_stage",
+        "safety_valve_lifted",
+    )
     limits = NO_LIMITS
     every_row = True
 
     def __init__(self, parameters: BoilerValveLiftedParameters) -> None:
         self._p = parameters
-        self._set: Floats = np.empty(0)
+        self.view = PressureView()
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Read set pressures."""
-        rated = fleet.rating(kind, "rated_pressure_mpa")
-        self._set = set_pressure_mpa(rated, fleet.rating(kind, "safety_valve_set_mpa"))
+        self.view.grow(fleet, kind)
 
     def arrays(self) -> tuple[str, ...]:
-        """No state of its own."""
-        return ()
+        """The view of the pressure."""
+        return inside("view", self.view.arrays())
 
     def times(self) -> tuple[str, ...]:
-        """No state of its own."""
-        return ()
+        """Times of the view."""
+        return inside("view", self.view.times())
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         device, m = rows.device, len(rows.device)
+        view = self.view = context.boilers.of(self.view, rows, context.current)
         pressure = column(context, device, "steam_pressure_mpa")
         lifted = column(context, device, "safety_valve_lifted")
-        limit = self._set[device]
-        by_hand = pressure < limit - set_tolerance_mpa(limit)
+        limit = view.set_mpa[device]
+        low = np.minimum(view.witness.off_mpa(device, rows.event_ns, pressure), 0.0)
+        room = set_tolerance_mpa(limit) + view.trace.step_mpa[device] / 2
+        by_hand = pressure - low < limit - room
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         hold_ns[:, :2] = sampled(context, device, self._p.lift_hold_s)[:, None]
         none = np.zeros(m, dtype=np.bool_)
@@ -85,7 +96,7 @@ class BoilerValveLifted:
         return (
             flag("safety_valve_lifted", observed(context, device, "safety_valve_lifted")),
             quantity("steam_pressure_mpa", observed(context, device, "steam_pressure_mpa"), "MPa"),
-            quantity("safety_valve_set_mpa", self._set[device], "MPa"),
+            quantity("safety_valve_set_mpa", self.view.set_mpa[device], "MPa"),
         )
 
     def end_reason(self, device: int, context: Context) -> str:

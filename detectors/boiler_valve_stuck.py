@@ -11,8 +11,8 @@ is reported, and the slope shows no knee. A working valve turns a rise into a fa
         s                0  8 confirmed
 
 Where the switch positively says that it is shut, the knee no longer matters after `shut_hold_s`.
-Where the steam temperature says that the pressure is shown too high (`detectors.boiler_witness`),
-only the rest counts, and what is shown is an advisory.
+Where steam temperature and burner agree that the pressure is shown wrong
+(`detectors.boiler_witness`), the rest counts.
 
 **Leaking, simmering** (advisory): the switch stays closed far below the reseat
 pressure; or the process takes no steam for half an hour and yet the burner burns more than standing
@@ -20,7 +20,7 @@ losses explain.
 
 It fails with samples slower than about 5 s and no lift switch (no slope), with a transmitter that
 reads low, and finds no leak without switch or steam flow. A pressure that jumped and has not moved
-since proves nothing. It keeps the trace of the pressure, the witness and four numbers, 330 B.
+since proves nothing.
 
 Set pressures, tolerances, blowdown (reseat 4-7 % lower, at most 10 %): TSG 11-2020, secondary.
 """
@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
-from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
-from detectors.boiler_trace import PressureTrace, firing, flag, observed, quantity
-from detectors.boiler_witness import DENIED_K, WARM_UP_S, SteamWitness
+from detectors.boiler_sight import PressureView, set_tolerance_mpa
+from detectors.boiler_trace import firing, flag, observed, quantity
+from detectors.boiler_witness import DENIED_K, WARM_UP_S
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from detectors.parts import inside
 from domain.equipment import Fleet, Kind
@@ -52,7 +52,8 @@ class BoilerValveStuckParameters:
     cooling_mpa_per_min
         Fall that cooling explains while the burner is off.
     denied_k, warm_up_s
-        Steam so much colder than usual for its pressure denies it, once so much time was learned.
+        Steam so much colder or hotter than usual for its pressure denies it, once so much time was
+        learned.
     stuck_hold_s, shut_hold_s
         Beyond set pressure without a knee (most of the slope's window must lie beyond it); and with
         the switch reporting it shut.
@@ -114,63 +115,54 @@ class BoilerValveStuck:
 
     def __init__(self, parameters: BoilerValveStuckParameters) -> None:
         self._p = parameters
-        self.trace = PressureTrace()
-        self.witness = SteamWitness(parameters.denied_k, parameters.warm_up_s)
+        self.view = PressureView()
         self.approach_mpa_per_s: Floats = np.empty(0)
         self.idle_s: Floats = np.empty(0)
         self.idle_fire_s: Floats = np.empty(0)
         self.seen_ns: Ints = np.empty(0, dtype=np.int64)
-        self._rated: Floats = np.empty(0)
-        self._set: Floats = np.empty(0)
         self._idle_tph: Floats = np.empty(0)
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Read ratings."""
-        self._rated = fleet.rating(kind, "rated_pressure_mpa")
-        self._set = set_pressure_mpa(self._rated, fleet.rating(kind, "safety_valve_set_mpa"))
+        self.view.grow(fleet, kind)
         self._idle_tph = fleet.rating(kind, "rated_evaporation_tph") * self._p.idle_flow_share
-        n = len(self._set)
-        self.trace.grow(n)
-        self.witness.grow(n)
+        n = len(self._idle_tph)
         self.approach_mpa_per_s = grown(self.approach_mpa_per_s, n, np.nan)
         self.idle_s = grown(self.idle_s, n, 0.0)
         self.idle_fire_s = grown(self.idle_fire_s, n, 0.0)
         self.seen_ns = grown(self.seen_ns, n, NEVER)
 
     def arrays(self) -> tuple[str, ...]:
-        """Trace, witness, approach, and the account of idle time."""
-        trace, witness = self.trace.arrays(), self.witness.arrays()
-        return (*inside("trace", trace), *inside("witness", witness), "seen_ns", *_NUMBERS)
+        """The view of the pressure, approach, and the account of idle time."""
+        return (*inside("view", self.view.arrays()), "seen_ns", *_NUMBERS)
 
     def times(self) -> tuple[str, ...]:
-        """Times of the samples and of the account."""
-        trace, witness = self.trace.times(), self.witness.times()
-        return (*inside("trace", trace), *inside("witness", witness), "seen_ns")
+        """Times of the view and of the account."""
+        return (*inside("view", self.view.times()), "seen_ns")
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
         """See `detectors.base.Staged`."""
         p, device, m = self._p, rows.device, len(rows.device)
-        self.trace.push(rows)
-        self.witness.learn(rows, context, np.fmin(self._rated, self._set))
+        view = self.view = context.boilers.of(self.view, rows, context.current)
         self._count_idle(rows, context)
         pressure = column(context, device, "steam_pressure_mpa")
+        pressure = pressure - view.witness.off_mpa(
+            device, rows.event_ns, pressure, p.denied_k, p.warm_up_s
+        )
         lifted = column(context, device, "safety_valve_lifted")
-        limit = self._set[device]
-        sticks, knee = self._sticks(device, context)
+        limit = view.set_mpa[device]
+        sticks, knee = self._sticks(device, pressure, lifted, context)
         leaks = (lifted == 1) & (pressure < limit * p.reseat_share)
         simmers = self._simmers(device)
-        off = self.witness.too_high_mpa(device, pressure)
-        denied = sticks & ~(pressure - off > limit + _tolerance_mpa(limit))
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         stuck_s = np.where(knee, p.shut_hold_s, p.stuck_hold_s)
         hold_ns[:, 2] = np.maximum(
             (stuck_s * NS_PER_S).astype(np.int64), sampled(context, device, 0)
         )
-        leak_ns = np.where(simmers, 0, sampled(context, device, p.leak_hold_s))
-        hold_ns[:, 0] = np.where(denied, hold_ns[:, 2], leak_ns)
+        hold_ns[:, 0] = np.where(simmers, 0, sampled(context, device, p.leak_hold_s))
         none = np.zeros(m, dtype=np.bool_)
         return Judgement(
-            standing=levels(leaks | simmers | denied, none, sticks & ~denied),
+            standing=levels(leaks | simmers, none, sticks),
             hold_ns=hold_ns,
             over=~(pressure >= limit) & ~leaks & ~simmers,
             over_hold_ns=same(m, p.over_hold_s),
@@ -182,10 +174,10 @@ class BoilerValveStuck:
         del event_ns
         idle_s = float(self.idle_s[device])
         duty = self.idle_fire_s[device] / idle_s if idle_s else np.nan
-        slope, _ = self.trace.line(np.array([device], dtype=np.int32))
+        slope, _ = self.view.line(np.array([device], dtype=np.int32))
         return (
             quantity("steam_pressure_mpa", observed(context, device, "steam_pressure_mpa"), "MPa"),
-            quantity("safety_valve_set_mpa", self._set[device], "MPa"),
+            quantity("safety_valve_set_mpa", self.view.set_mpa[device], "MPa"),
             flag("safety_valve_lifted", observed(context, device, "safety_valve_lifted")),
             quantity("slope_mpa_per_min", slope[0] * 60, "MPa/min"),
             quantity(
@@ -200,12 +192,12 @@ class BoilerValveStuck:
         del device, context
         return "pressure_below_set"
 
-    def _sticks(self, device: Devices, context: Context) -> tuple[Bools, Bools]:
+    def _sticks(
+        self, device: Devices, pressure: Floats, lifted: Floats, context: Context
+    ) -> tuple[Bools, Bools]:
         """Whether a valve does not open although it must, and whether the slope shows a knee."""
-        p, limit = self._p, self._set[device]
-        slope, _ = self.trace.line(device)
-        pressure = column(context, device, "steam_pressure_mpa")
-        lifted = column(context, device, "safety_valve_lifted")
+        p, limit = self._p, self.view.set_mpa[device]
+        slope, _ = self.view.line(device)
         approach = self.approach_mpa_per_s[device]
         approach = np.where((pressure < limit) & ~np.isnan(slope), slope, approach)
         self.approach_mpa_per_s[device] = approach
@@ -213,7 +205,9 @@ class BoilerValveStuck:
         least = np.where(fires, p.knee_share * np.fmax(approach, 0.0), -p.cooling_mpa_per_min / 60)
         knee = ~(slope >= np.where(np.isnan(least), 0.0, least))
         above = pressure > limit + _tolerance_mpa(limit)
-        return above & self.trace.steady(device) & ((lifted == 0) | (~knee & (lifted != 1))), knee
+        return above & self.view.trace.steady(device) & (
+            (lifted == 0) | (~knee & (lifted != 1))
+        ), knee
 
     def _count_idle(self, rows: Rows, context: Context) -> None:
         """Count time without steam flow at working pressure, and how long the burner burnt in it.
@@ -224,7 +218,7 @@ class BoilerValveStuck:
         flow = column(context, device, "steam_flow_tph")
         pressure = column(context, device, "steam_pressure_mpa")
         idle = flow <= self._idle_tph[device]
-        idle &= pressure >= self._rated[device] * p.idle_pressure_share
+        idle &= pressure >= self.view.rated_mpa[device] * p.idle_pressure_share
         fires, _ = firing(device, context)
         since_ns = self.seen_ns[device]
         ahead = rows.event_ns > since_ns

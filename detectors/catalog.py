@@ -19,6 +19,7 @@ from detectors.boiler_hunting import BoilerHunting, BoilerHuntingParameters
 from detectors.boiler_limiter import BoilerLimiter, BoilerLimiterParameters
 from detectors.boiler_low_water import BoilerLowWater, BoilerLowWaterParameters
 from detectors.boiler_pressure import BoilerPressure, BoilerPressureParameters
+from detectors.boiler_sensor import BoilerSensor, BoilerSensorParameters
 from detectors.boiler_superheat import BoilerSuperheat, BoilerSuperheatParameters
 from detectors.boiler_valve import BoilerValveLifted, BoilerValveLiftedParameters
 from detectors.boiler_valve_stuck import BoilerValveStuck, BoilerValveStuckParameters
@@ -32,7 +33,8 @@ from detectors.crane_overload import CraneOverload, CraneOverloadParameters
 from detectors.crane_shock import CraneShock, CraneShockParameters
 from detectors.crane_side_pull import CraneSidePull, CraneSidePullParameters
 from detectors.crane_wind import CraneWind, CraneWindParameters
-from detectors.entrapment import EntrapmentParameters, entrapment_cases
+from detectors.entrapment import entrapment_cases
+from detectors.entrapment_scene import EntrapmentParameters
 from detectors.escalator_handrail_speed import (
     EscalatorHandrailSpeed,
     EscalatorHandrailSpeedParameters,
@@ -50,7 +52,8 @@ from detectors.lift_stopped_outside_zone import (
     LiftStoppedOutsideZone,
     LiftStoppedOutsideZoneParameters,
 )
-from detectors.vessel_lock import VesselLockParameters, vessel_rules
+from detectors.vessel_lock import vessel_rules
+from detectors.vessel_zero import VesselLockParameters
 from domain.errors import UsageError
 
 STAGED: Mapping[str, tuple[type[Any], Callable[[Any], tuple[Staged, ...]]]] = {
@@ -77,6 +80,7 @@ STAGED: Mapping[str, tuple[type[Any], Callable[[Any], tuple[Staged, ...]]]] = {
     "boiler_limiter": (BoilerLimiterParameters, lambda p: (BoilerLimiter(p),)),
     "boiler_valve": (BoilerValveLiftedParameters, lambda p: (BoilerValveLifted(p),)),
     "boiler_valve_stuck": (BoilerValveStuckParameters, lambda p: (BoilerValveStuck(p),)),
+    "boiler_sensor": (BoilerSensorParameters, lambda p: (BoilerSensor(p),)),
     "boiler_superheat": (BoilerSuperheatParameters, lambda p: (BoilerSuperheat(p),)),
     "boiler_feed": (BoilerFeedParameters, lambda p: (BoilerFeed(p),)),
     "boiler_flame": (BoilerFlameParameters, lambda p: (BoilerFlame(p),)),

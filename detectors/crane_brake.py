@@ -12,10 +12,13 @@ An advisory must exceed what the height sensor does on its own: `steps` of its r
 change seen) and `deviations` of its noise, from second differences while held, which a steady sag
 leaves at zero: E\|d2\| = 1.954 sigma for independent noise.
 
-It ends when the brake opens, the hoist is commanded, or the load is off. A hook that rises while
-held contradicts its brake or is a luffing jib's: nothing is judged until it is released; while the
-radius changes the reference moves along. It fails with samples so slow that the load is on the
-floor before the third, with rope that creeps, and while height or load is unknown.
+It ends when the brake opens, the hoist is commanded, or the load is off. In a gap of the data the
+load may have been moved and held again: that way does not count, and after a longer one the hold
+begins anew. A hook that rises while held contradicts its brake or is a luffing jib's: nothing is
+judged until it is released; while the radius changes the reference moves along.
+
+It fails with samples so slow that the load is on the floor before the third, or that a whole move
+by command fits between two of them, with rope that creeps, and while height or load is unknown.
 
 Sources: 10-20 mm; slow sag is a worn brake, free fall an emergency (D). State 96 B a crane.
 """
@@ -39,7 +42,7 @@ from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
 from domain.incidents import IncidentKind
-from domain.instants import NS_PER_S
+from domain.instants import NS_PER_S, seconds
 
 NOISE_SHARE = 0.02
 NOISE_STEP_MAX_M = 0.1
@@ -48,6 +51,9 @@ NOISE_STEP_MAX_M = 0.1
 NOISE_PRIOR_M = 0.01
 NOISE_PRIOR_WEIGHT = 5
 """Noise of a sensor not heard yet, and how many second differences that is worth (ours)."""
+
+GAP_INTERVALS = 2.5
+"""A gap is longer than so many of the intervals before (ours)."""
 
 SIGMA_PER_STEP = 1 / 1.954
 RISE_VOID_M = 0.3
@@ -71,6 +77,9 @@ class CraneBrakeParameters:
         The reference follows the hook for so long, unless it moves by more.
     command_settle_s
         The same where only the command is known: the hoist slows down after it.
+    deaf_s, gap_s
+        How far the hook moved between samples further apart than this, and than usual, does not
+        count; after still longer a hold begins anew.
     """
 
     slip_m: float = 0.02
@@ -83,6 +92,8 @@ class CraneBrakeParameters:
     settle_s: float = 1.0
     settle_m: float = 0.1
     command_settle_s: float = 5.0
+    deaf_s: float = 0.5
+    gap_s: float = 3.0
     hold_s: float = 1.0
     over_hold_s: float = 10.0
 
@@ -139,6 +150,7 @@ class CraneBrake:
         p, device, m = self._p, rows.device, len(rows.device)
         held, known = self._held(device, context)
         self._begin(rows, held & known, context)
+        self._bridge(device[held & known], context)
         self._measure(rows, held & known, context)
         sag, own = self._sag_m(device), self._own_m(device)
         # The steps of a hoist at full speed are no resolution: they must not hide a fall.
@@ -198,7 +210,9 @@ class CraneBrake:
     def _begin(self, rows: Rows, held: Bools, context: Context) -> None:
         """Start over where a hold begins; forget it where it ends."""
         device = rows.device
-        begins = held & (self.held_ns[device] == NEVER)
+        begins = held & (
+            (self.held_ns[device] == NEVER) | self._deaf(device, self._p.gap_s, context)
+        )
         chosen = device[begins]
         self.height_m[chosen] = np.nan
         self.step_m[chosen] = np.nan
@@ -208,6 +222,20 @@ class CraneBrake:
         self.height_m[chosen, -1] = self.reference_m[chosen] = self.last_m[chosen] = height
         self.radius_m[chosen] = column(context, chosen, "radius_m")
         self.held_ns[device[~held]] = NEVER
+
+    def _deaf(self, device: Devices, longer_s: float, context: Context) -> Bools:
+        """Whether nothing was heard for longer than this, and than usual, before the last row."""
+        current = context.current
+        usual_ns = GAP_INTERVALS * current.former_interval_ns[device]
+        return np.asarray(current.interval_ns[device] > np.maximum(usual_ns, seconds(longer_s)))
+
+    def _bridge(self, device: Devices, context: Context) -> None:
+        """Leave out how far held hooks moved while nothing was heard: by command, perhaps."""
+        deaf = device[self._deaf(device, self._p.deaf_s, context)]
+        moved_m = column(context, deaf, "hook_height_m") - self.last_m[deaf]
+        self.reference_m[deaf] += moved_m
+        self.height_m[deaf] += moved_m[:, None]
+        self.last_m[deaf] += moved_m
 
     def _measure(self, rows: Rows, held: Bools, context: Context) -> None:
         """Take in heights that rows report."""

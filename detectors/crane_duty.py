@@ -311,11 +311,12 @@ class CraneDuty:
 
     def _finish(self, device: Devices, event_ns: Ints, smooth: Floats) -> None:
         """Count cycles whose load has been off long enough."""
-        p, rated = self._p, self._ratings.rated_t[device]
-        tare, typical = self.tare_t[device], self._typical_t(device)
+        p, rated, tare = self._p, self._ratings.rated_t[device], self.tare_t[device]
         low = np.maximum(p.off_ratio * rated, tare + p.off_ratio * rated)
-        off = smooth <= np.maximum(low, p.off_share * typical)
-        off &= self.carrying[device]
+        off = self.carrying[device] & (smooth <= np.maximum(low, p.off_share * self.peak_t[device]))
+        # No typical load is above the peak: only these need theirs, which takes sorting.
+        few = np.flatnonzero(off)
+        off[few] = smooth[few] <= np.maximum(low[few], p.off_share * self._typical_t(device[few]))
         off_ns = np.where(self.off_ns[device] == NEVER, event_ns, self.off_ns[device])
         self.off_ns[device] = np.where(off, off_ns, NEVER)
         over = off & (since_s(event_ns, off_ns) >= p.off_s)

@@ -46,19 +46,23 @@ class Ratings:
 
         Beyond the chart the nearest capacity counts; without chart or radius the rated load.
         """
+        capacity_t: Floats = self.rated_t[device]
+        charted = np.flatnonzero((self._points[device] > 0) & ~np.isnan(radius_m))
+        capacity_t[charted] = self._charted_t(device[charted], radius_m[charted])
+        return capacity_t
+
+    def _charted_t(self, device: Devices, radius_m: Floats) -> Floats:
         points, radii = self._points[device], self._radius_m[device]
         right = (radii <= radius_m[:, None]).sum(axis=1)
-        near = np.clip(right - 1, 0, np.maximum(points - 1, 0))
-        far = np.clip(right, 0, np.maximum(points - 1, 0))
+        near, far = np.clip(right - 1, 0, points - 1), np.clip(right, 0, points - 1)
         row = np.arange(len(device))
         start_m, most_t = radii[row, near], self._capacity_t[device, near]
         least_t = self._capacity_t[device, far]
         with np.errstate(invalid="ignore", divide="ignore"):
             span_m = radii[row, far] - start_m
             between_t = most_t + (least_t - most_t) * (radius_m - start_m) / span_m
-        charted_t = np.where(near == far, most_t, between_t)
-        by_chart = (points > 0) & ~np.isnan(radius_m)
-        return np.where(by_chart, charted_t, self.rated_t[device])
+        capacity_t: Floats = np.where(near == far, most_t, between_t)
+        return capacity_t
 
 
 def reported(rows: Rows, name: str) -> Floats:

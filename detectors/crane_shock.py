@@ -9,25 +9,29 @@ rope for longer and has a dynamic factor of 1.05-1.3.
                       ringing      mean
 
 The plateau is the mean of the samples from `plateau_s` on; it is read after `verdict_s`, when it
-holds at least `samples_min`. Ringing at 2-5 Hz hides its peak between samples at 10 Hz, so the
-swing about the plateau is the largest of three: above it, below it (damping only makes that one
-smaller), and the envelope at the first sample of the damped oscillation
+holds at least `samples_min`. The swing is the largest one sampled above or below it, or, since
+ringing at 2-5 Hz hides its peak between samples at 10 Hz, the first peak of the damped oscillation
 
-.. math:: d_k = \rho^k (A \cos \omega k + B \sin \omega k), \quad
-   d_k = c_1 d_{k-1} + c_2 d_{k-2}, \quad \rho^2 = -c_2, \; 2 \rho \cos \omega = c_1
+.. math:: d(t) = e^{-t/\tau} (A \cos \omega t + B \sin \omega t), \quad
+   \hat d = \sqrt{A^2 + B^2} \, e^{-t_p/\tau} \sin\theta, \;
+   \tan\theta = \omega\tau, \; \omega t_p = \theta - \arctan(A/B)
 
-that fits the samples by least squares (Prony), where it does within a twentieth. Aliasing moves
-:math:`\omega` but not the envelope. A lone spike of the cell is no shock: it needs slack before and
-a load after. With slow samples the first one after slack counts if it comes within
-`interval_max_s`. A load that is let down again while it is read (command down) is not judged.
+that fits the samples from the first at the plateau on. A step of the cell, the smallest change of
+this lift-off, is taken off the sampled swing. A and B are least squares on a grid of
+:math:`\omega` and :math:`\tau`; of all that fit about as well as the best (F test) the least peak
+counts, so what sampling cannot tell is not claimed. A fit that leaves much counts nothing. A lone
+spike of the cell is no shock: it needs slack before and a load after. With slow samples the first
+one after slack counts if it comes within `interval_max_s`. A load that is let down again while it
+is read (command down) is not judged.
 
 It is an advisory (the structure needs a look), and suspected when the peak itself exceeds
 `severe_ratio` times the capacity; a full load at the largest legal factor reaches 1.3. It fails at
-1 Hz, where most of the ringing is over before the next sample, and while slack is not seen because
-the cell drifted beyond `slack_ratio`.
+1 Hz, where most of the ringing is over before the next sample; near half the sampling rate (4.5-5
+Hz at 10 Hz), where some ringing shows little of itself; and while slack is not seen because the
+cell drifted beyond `slack_ratio`.
 
 Sources: rise from slack to 1.3 of the plateau in 0.5 s, damped oscillation at 2-5 Hz (D); phi2
-1.05-1.3 (M). State 0.4 KB a crane.
+1.05-1.3 (M). State 0.7 KB a crane.
 """
 
 from dataclasses import dataclass
@@ -48,22 +52,30 @@ RING = 32
 """Samples kept of a lift-off: 1.5 s at 20 Hz (ours)."""
 
 RING_MIN = 10
-"""Samples that an envelope needs: its four unknowns fit fewer too well (ours)."""
+"""Samples that a fit needs: its four unknowns fit fewer too well (ours)."""
 
-HIDDEN_MAX = 1.6
-"""Envelope over the largest swing that was sampled: what sampling may hide (ours)."""
+HIDDEN_MAX = 4.0
+"""Peak over the largest swing that was sampled: what sampling at twice the rate may hide (ours)."""
 
-MISFIT_MAX = 0.05
-"""Root mean square of what a fit leaves, over the envelope (ours)."""
+MISFIT_MAX = 0.1
+"""Root mean square of what a fit leaves, over the amplitude (ours)."""
 
-FALL_MIN = 0.05
-"""Fall between two samples over the plateau that is no noise (ours)."""
+FITS_AS_WELL = 4.0
+"""Squares a fit may leave beyond the best one, over the variance of the noise (F, 1 and 8 degrees
+of freedom, 8 %); the noise is what the best fit leaves, or that of the plateau if it is more."""
 
-CLOSE_MAX = 0.15
-"""A sample this close to the plateau may belong to the ringing or to the rise before (ours)."""
+SAMPLES_PER_PERIOD_MIN = 2.08
+"""Faster oscillations are not told from others at all (ours; the theorem says 2)."""
 
-CONDITION_MIN = 0.1
+FITTED_AT_ONCE = 256
+"""Lift-offs fitted together: 10 MB of intermediate arrays."""
+
+CONDITION_MIN = 1e-6
 """Least determinant of normal equations over the product of their diagonal (ours)."""
+
+_OMEGA: Floats = 2.0 * np.pi * np.arange(1.6, 5.25, 0.1)
+_TAU_S: Floats = np.array([0.15, 0.25, 0.4, 0.65, 1.0, 2.0])
+"""The grid: ringing of 2-5 Hz and somewhat beyond, damped within a tenth to several seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +114,12 @@ class CraneShock:
         self.risen_t: Floats = np.empty(0)
         self.peak_t: Floats = np.empty(0)
         self.ring_t: Floats = np.empty((0, RING))
+        self.ring_s: Floats = np.empty((0, RING))
         self.rung: Ints = np.empty(0, dtype=np.int64)
         self.sum_t: Floats = np.empty(0)
+        self.square_t2: Floats = np.empty(0)
+        self.step_t: Floats = np.empty(0)
+        self.last_t: Floats = np.empty(0)
         self.samples: Ints = np.empty(0, dtype=np.int64)
         self.shock_t: Floats = np.empty(0)
         self.plateau_t: Floats = np.empty(0)
@@ -118,8 +134,9 @@ class CraneShock:
 
     def arrays(self) -> tuple[str, ...]:
         """Lift-off under way, and the last shock."""
-        lift_off = ("risen_t", "peak_t", "ring_t", "rung", "sum_t", "samples")
-        return (*lift_off, "shock_t", "plateau_t", "severe", *self.times())
+        lift_off = ("risen_t", "peak_t", "ring_t", "ring_s", "rung", "sum_t", "square_t2")
+        told = ("samples", "step_t", "last_t", "shock_t", "plateau_t", "severe")
+        return (*lift_off, *told, *self.times())
 
     def times(self) -> tuple[str, ...]:
         """Last slack sample, first one under load, peak, and the last shock's peak."""
@@ -172,19 +189,29 @@ class CraneShock:
         age_s = since_s(event_ns, self.first_ns[device])
         rises = age_s <= self._p.rise_s
         self.risen_t[device[rises]] = np.maximum(self.risen_t[device[rises]], load[rises])
+        self._resolve(device, load)
         rings = (age_s < self._p.plateau_s) & (self.rung[device] < RING)
-        self._ring(device[rings], event_ns[rings], load[rings])
+        self._ring(device[rings], event_ns[rings], load[rings], age_s[rings])
         settled = age_s >= self._p.plateau_s
         self.sum_t[device[settled]] += load[settled]
+        self.square_t2[device[settled]] += load[settled] ** 2
         self.samples[device[settled]] += 1
         self._read(device, age_s, context)
 
-    def _ring(self, device: Devices, event_ns: Ints, load: Floats) -> None:
+    def _resolve(self, device: Devices, load: Floats) -> None:
+        """Follow the smallest change between samples of a lift-off: a step of the cell."""
+        change = np.abs(load - self.last_t[device])
+        change[change == 0.0] = np.inf
+        self.step_t[device] = np.minimum(self.step_t[device], change)
+        self.last_t[device] = load
+
+    def _ring(self, device: Devices, event_ns: Ints, load: Floats, age_s: Floats) -> None:
         """Keep the samples of a lift-off, and when the highest was."""
         higher = load > self.peak_t[device]
         self.peak_t[device[higher]] = load[higher]
         self.peak_ns[device[higher]] = event_ns[higher]
         self.ring_t[device, self.rung[device]] = load
+        self.ring_s[device, self.rung[device]] = age_s
         self.rung[device] += 1
 
     def _slacken(self, device: Devices, event_ns: Ints) -> None:
@@ -196,7 +223,9 @@ class CraneShock:
         seen = since_s(event_ns, self.slack_ns[device]) <= self._p.interval_max_s
         self.first_ns[device[seen]] = event_ns[seen]
         self.slack_ns[device] = NEVER
-        self.risen_t[device] = self.peak_t[device] = self.sum_t[device] = 0.0
+        self.risen_t[device] = self.peak_t[device] = 0.0
+        self.sum_t[device] = self.square_t2[device] = self.last_t[device] = 0.0
+        self.step_t[device] = np.inf
         self.rung[device] = 0
         self.samples[device] = 0
 
@@ -208,11 +237,31 @@ class CraneShock:
         done = ready | lowered | (age_s > VERDICT_MAX_S)
         self.first_ns[device[done]] = NEVER
         device = device[ready & ~lowered]
+        if not len(device):
+            return
         plateau = self.sum_t[device] / self.samples[device]
-        swing = _swing(self.ring_t[device], self.rung[device], plateau)
-        shock = (self.risen_t[device] >= plateau) & (swing > (p.shock_ratio - 1) * plateau)
-        shock &= plateau >= p.plateau_min_ratio * self._ratings.rated_t[device]
+        heavy = plateau >= p.plateau_min_ratio * self._ratings.rated_t[device]
+        chosen = heavy & (self.risen_t[device] >= plateau)
+        device, plateau = device[chosen], plateau[chosen]
+        limit = (p.shock_ratio - 1) * plateau
+        swing = self._swing(device, plateau, limit)
+        shock = swing > limit
         self._note(device[shock], plateau[shock], swing[shock], context)
+
+    def _swing(self, device: Devices, plateau: Floats, limit: Floats) -> Floats:
+        """Largest swing about the plateau: sampled, or of the oscillation that fits the samples."""
+        state = (self.ring_t[device], self.ring_s[device], self.rung[device])
+        off, age_s, held = _ringing(*state, plateau)
+        noise_t2 = np.maximum(self.square_t2[device] / self.samples[device] - plateau**2, 0.0)
+        swing: Floats = np.abs(off).max(axis=1, initial=0.0)
+        told = np.where(self.rung[device] >= RING_MIN, self.step_t[device], np.inf)
+        swing -= np.where(np.isfinite(told), told, 0.0)
+        hides = np.flatnonzero(swing * HIDDEN_MAX > limit)
+        for start in range(0, len(hides), FITTED_AT_ONCE):
+            some = hides[start : start + FITTED_AT_ONCE]
+            peak = _peak(off[some], age_s[some], held[some], noise_t2[some])
+            swing[some] = np.maximum(swing[some], peak)
+        return swing
 
     def _note(self, device: Devices, plateau: Floats, swing: Floats, context: Context) -> None:
         self.shock_ns[device] = self.peak_ns[device]
@@ -222,64 +271,70 @@ class CraneShock:
         self.severe[device] = self.shock_t[device] > self._p.severe_ratio * capacity
 
 
-def _swing(ring: Floats, rung: Ints, plateau: Floats) -> Floats:
-    """Largest swing of lift-offs about their plateaus.
+def _ringing(
+    ring: Floats, ring_s: Floats, rung: Ints, plateau: Floats
+) -> tuple[Floats, Floats, Bools]:
+    """Oscillations about plateaus, from the first sample at the plateau on.
 
-    The ringing begins at the first sample at the plateau or above, or at the first that has fallen:
-    its peak was between two samples. The one before may belong to it if it is close to the plateau.
+    Returns
+    -------
+    float64[m, k], float64[m, k], bool[m, k]
+        Load less plateau, time since the first sample of the oscillation, and which are samples;
+        0 elsewhere.
     """
-    held = np.arange(RING) < rung[:, None]
-    falls = np.diff(ring, axis=1, prepend=0.0) < -FALL_MIN * plateau[:, None]
-    begun = held & (falls | (ring >= plateau[:, None]))
-    first = np.where(begun.any(axis=1), np.argmax(begun, axis=1), RING)
-    off, count = _ringing(ring, held, plateau, first)
-    earlier, more = _ringing(ring, held, plateau, np.maximum(first - 1, 0))
-    close = np.abs(earlier[:, 0]) < CLOSE_MAX * plateau
-    seen: Floats = np.abs(off).max(axis=1, initial=0.0)
-    hidden = np.maximum(_envelope(off, count), np.where(close, _envelope(earlier, more), 0.0))
-    return np.maximum(seen, np.minimum(hidden, HIDDEN_MAX * seen))
+    number = np.arange(RING)
+    above = (number < rung[:, None]) & (ring >= plateau[:, None])
+    first = np.where(above.any(axis=1), np.argmax(above, axis=1), RING)
+    order = np.minimum(number + first[:, None], RING - 1)
+    held = number + first[:, None] < rung[:, None]
+    age_s = np.take_along_axis(ring_s, order, axis=1)
+    off = np.take_along_axis(ring, order, axis=1) - plateau[:, None]
+    return np.where(held, off, 0.0), np.where(held, age_s - age_s[:, :1], 0.0), held
 
 
-def _ringing(ring: Floats, held: Bools, plateau: Floats, first: Ints) -> tuple[Floats, Ints]:
-    """Oscillation from a sample on, moved to the front and 0 beyond; how many samples it has."""
-    inside = held & (np.arange(RING) >= first[:, None])
-    off = np.where(inside, ring - plateau[:, None], 0.0)
-    order = (np.arange(RING) + first[:, None]) % RING
-    return np.take_along_axis(off, order, axis=1), inside.sum(axis=1)
-
-
-def _envelope(off: Floats, count: Ints) -> Floats:
-    """Envelope of damped oscillations at their first sample; 0 where none fits.
+def _peak(off: Floats, age_s: Floats, held: Bools, noise_t2: Floats) -> Floats:
+    """First peak of the damped oscillations that fit samples; 0 where none does.
 
     Parameters
     ----------
-    off
-        float64[m, k], oscillation, 0 beyond its samples.
-    count
-        int64[m], how many samples there are.
+    off, age_s, held
+        As `_ringing` returns them.
+    noise_t2
+        float64[m], variance of the samples of the plateau.
     """
-    number = np.arange(off.shape[1])
-    inside = (number[2:] < count[:, None]) & (count[:, None] >= RING_MIN)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        c1, c2 = _least_squares(off[:, 1:-1] * inside, off[:, :-2] * inside, off[:, 2:] * inside)
-        decay = np.sqrt(-c2)
-        turn = np.arccos(c1 / (2 * decay))
-        fades = np.where(number < count[:, None], decay[:, None] ** number, 0.0)
-        even, odd = fades * np.cos(turn[:, None] * number), fades * np.sin(turn[:, None] * number)
-        a, b = _least_squares(even, odd, off)
-        envelope = np.hypot(a, b)
-        left = off - a[:, None] * even - b[:, None] * odd
-        misfit = np.sqrt((left**2).sum(axis=1) / count)
-        fits = (decay < 1) & (misfit <= MISFIT_MAX * envelope)
-    return np.where(fits, envelope, 0.0)
+    count = held.sum(axis=1)
+    a, b, left = _least_squares(off, age_s, held)
+    spacing_s = age_s.max(axis=1) / np.maximum(count - 1, 1)
+    told = _OMEGA * spacing_s[:, None] * SAMPLES_PER_PERIOD_MIN <= 2.0 * np.pi
+    left = np.where(told[:, :, None], left, np.inf)
+    best = left.min(axis=(1, 2), keepdims=True)
+    noise = np.maximum(best[:, 0, 0] / np.maximum(count - 4, 1), noise_t2)[:, None, None]
+    amplitude, turn = np.hypot(a, b), np.arctan(_OMEGA[:, None] * _TAU_S)
+    late = turn - np.arctan2(a, b)
+    peak = amplitude * np.sin(turn) * np.exp(-late / (_OMEGA[:, None] * _TAU_S))
+    alike = left <= best + FITS_AS_WELL * noise
+    least: Floats = np.where(alike, peak, np.inf).min(axis=(1, 2))
+    swings = np.where(left <= best, amplitude, 0.0).max(axis=(1, 2))
+    misfit = np.sqrt(best[:, 0, 0] / np.maximum(count, 1))
+    return np.where((count >= RING_MIN) & (misfit <= MISFIT_MAX * swings), least, 0.0)
 
 
-def _least_squares(x: Floats, y: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Weights of x and y that give the target row by row; NaN where x and y are alike."""
-    xx, yy, xy = (x * x).sum(axis=1), (y * y).sum(axis=1), (x * y).sum(axis=1)
-    xt, yt = (x * target).sum(axis=1), (y * target).sum(axis=1)
+def _least_squares(off: Floats, age_s: Floats, held: Bools) -> tuple[Floats, Floats, Floats]:
+    """Weights of damped cosine and sine, and the squares they leave.
+
+    Returns
+    -------
+    float64[m, omega, tau] each
+        NaN weights and infinite squares where cosine and sine are alike.
+    """
+    phase = _OMEGA[:, None] * age_s[:, None, :]
+    even, odd = np.cos(phase), np.sin(phase)
+    fades = np.exp(-age_s[:, :, None] / _TAU_S) * held[:, :, None]
+    squared = fades * fades
+    xx, yy, xy = (even * even) @ squared, (odd * odd) @ squared, (even * odd) @ squared
+    xt, yt = (even * off[:, None, :]) @ fades, (odd * off[:, None, :]) @ fades
     determinant = xx * yy - xy * xy
     determinant = np.where(determinant > CONDITION_MIN * xx * yy, determinant, np.nan)
-    first: Floats = (xt * yy - yt * xy) / determinant
-    second: Floats = (yt * xx - xt * xy) / determinant
-    return first, second
+    a, b = (xt * yy - yt * xy) / determinant, (yt * xx - xt * xy) / determinant
+    left = (off * off).sum(axis=1)[:, None, None] - a * xt - b * yt
+    return a, b, np.where(np.isnan(left), np.inf, np.maximum(left, 0.0))

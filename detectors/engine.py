@@ -338,6 +338,9 @@ class KindEngine:
                     for i in found.tolist()
                 ]
             stages.reset(at.device[ended])
+            # Whatever they say next may end the case, or begin another.
+            self._current.judged_ns[at.device[raised]] = NEVER
+            self._current.judged_ns[at.device[ended]] = NEVER
         self._due.refresh_timers(at.device)
         return findings
 

@@ -39,9 +39,15 @@ import numpy as np
 
 from detectors.base import Context, Judgement, column, levels
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
+from detectors.entrapment_scene import (
+    FAILED_CYCLES,
+    EntrapmentParameters,
+    EntrapmentSight,
+    Scene,
+    present_scene,
+)
 from detectors.lift_history import SPEED_LIMITS
-from detectors.lift_scene import OUT_OF_SERVICE, mode_word, progress_ns
-from detectors.lift_sight import LiftScene, lift_scene
+from detectors.lift_scene import OUT_OF_SERVICE, mode_word
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -51,155 +57,11 @@ from domain.instants import NS_PER_S, seconds
 _LIFT = COLUMNS[Kind.LIFT]
 _RUN_OVER_S = 10.0
 _DOOR_OPEN_OVER_S = 2.0
-_ALARM_VALID_S = 600.0
 _STUCK_CYCLES = 3
-_FAILED_CYCLES = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntrapmentParameters:
-    """Parameters of both cases; log-odds are natural.
-
-    Parameters
-    ----------
-    off_level_hold_s, door_kept_shut_hold_s, boarded_hold_s, stayed_hold_s
-        How long each kind of case must stand to be suspected.
-    confirm_hold_s, boarded_confirm_hold_s, corroborated_hold_s
-        How long to be confirmed, and how long with corroboration.
-    suspected_samples, confirmed_samples, fast_sampling_s
-        At level, a terminal that sends full snapshots must show the same for so many of them: it
-        does not see every door opening. Below `fast_sampling_s` it does.
-    suspected_log_odds, confirmed_log_odds
-        Evidence needed for each stage.
-    prior
-        Log-odds of a standing car before any evidence.
-    off_level, kept_shut, boarded, stayed, stuck_sensor
-        Weight of what car and door do.
-    person_sensed, person_weighed, person_before_unknown, person_latched
-        Weight of how we know of somebody: sensor, load, sensor before it fell silent, sensor before
-        it lost a person who keeps still.
-    long_stand
-        Weight of having stood for the confirmation hold.
-    alarm, fault, mains_off, failed_door
-        Weights of corroboration.
-    load_min_kg
-        Load that counts as a person when presence is unknown.
-    """
-
-    off_level_hold_s: float = 30.0
-    door_kept_shut_hold_s: float = 30.0
-    boarded_hold_s: float = 40.0
-    stayed_hold_s: float = 43.0
-    confirm_hold_s: float = 120.0
-    boarded_confirm_hold_s: float = 140.0
-    corroborated_hold_s: float = 45.0
-    suspected_samples: float = 3.2
-    confirmed_samples: float = 5.2
-    fast_sampling_s: float = 5.0
-    suspected_log_odds: float = 0.5
-    confirmed_log_odds: float = 2.5
-    prior: float = -4.0
-    off_level: float = 4.0
-    kept_shut: float = 4.0
-    boarded: float = 3.0
-    stayed: float = 2.0
-    stuck_sensor: float = -1.0
-    person_sensed: float = 2.5
-    person_weighed: float = 2.0
-    person_before_unknown: float = 1.5
-    person_latched: float = 1.0
-    long_stand: float = 1.0
-    alarm: float = 4.0
-    fault: float = 3.0
-    mains_off: float = 2.0
-    failed_door: float = 2.0
-    load_min_kg: float = 40.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """Everything about m cars that either case reads; weights in log-odds."""
-
-    known: Bools
-    stopped: Bools
-    running: Bools
-    stop_ns: Ints
-    zone: Floats
-    door: Floats
-    mode: Floats
-    judged: Bools
-    sensed: Bools
-    person: Floats
-    corroboration: Floats
-    waits_ns: Ints
-
-
-def _scene(
-    device: Devices,
-    event_ns: Ints,
-    seen: LiftScene,
-    context: Context,
-    p: EntrapmentParameters,
-) -> _Scene:
-    """Read cars as they are now; ``seen`` is what all lift rules read of them."""
-    history = context.history
-    still = ~(seen.stopped | seen.running)
-    load_kg = column(context, device, "load_kg")
-    return _Scene(
-        known=seen.known & ~np.isnan(seen.zone),
-        stopped=seen.stopped | still,
-        running=seen.running,
-        stop_ns=np.where(still, progress_ns(device, context), history.stop_ns[device]),
-        zone=seen.zone,
-        door=seen.door,
-        mode=seen.mode,
-        judged=~seen.special,
-        sensed=seen.presence == 1,
-        person=_person(device, seen.presence, load_kg, context, p),
-        corroboration=_corroboration(device, event_ns, seen.mains, context, p),
-        waits_ns=np.where(still, history.express_ns[device], 0),
-    )
-
-
-def _present_scene(
-    device: Devices, event_ns: Ints, context: Context, p: EntrapmentParameters
-) -> _Scene:
-    """Scene of cars outside a round."""
-    return _scene(device, event_ns, lift_scene(device, context.current), context, p)
-
-
-def _person(
-    device: Devices, presence: Floats, load_kg: Floats, context: Context, p: EntrapmentParameters
-) -> Floats:
-    """Weight of the best reason to believe that somebody is inside, minus infinity without one."""
-    history = context.history
-    reasons = (
-        (history.seen_firmly[device], p.person_latched),
-        (history.lost_sight[device], p.person_before_unknown),
-        (np.isnan(presence) & (load_kg > p.load_min_kg), p.person_weighed),
-        (presence == 1, p.person_sensed),
-    )
-    weight = np.full(len(device), -np.inf)
-    for holds, reason_weight in reasons:
-        weight = np.where(holds, np.maximum(weight, reason_weight), weight)
-    return weight
-
-
-def _corroboration(
-    device: Devices, event_ns: Ints, mains: Floats, context: Context, p: EntrapmentParameters
-) -> Floats:
-    codes, history = context.codes, context.history
-    alarm_ns = codes.alarm_ns[device]
-    age = event_ns - alarm_ns
-    recent = (alarm_ns != NEVER) & (age <= seconds(_ALARM_VALID_S))
-    pressed = recent & (alarm_ns >= history.stop_ns[device] - seconds(5))
-    weight: Floats = (
-        pressed * p.alarm
-        + codes.faulty(device) * p.fault
-        + (mains == 0) * p.mains_off
-        + (history.failed_cycles[device] >= _FAILED_CYCLES) * p.failed_door
-    )
-    return weight
+_STATUS = [_LIFT[name] for name in ("car_status", "door_zone", "door_closed", "passenger_present")]
+_TELLS = 2
+"""A terminal that told of a change alone is taken to tell of changes until so many of them came
+with everything else: a snapshot may happen to be due when something changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,24 +91,9 @@ class _Picture:
     waits: Bools
 
 
-class _Sight:
-    """The scene of the last round, which both cases read."""
-
-    def __init__(self, parameters: EntrapmentParameters) -> None:
-        self._p = parameters
-        self._seen: tuple[Rows, _Scene] | None = None
-
-    def of(self, rows: Rows, context: Context) -> _Scene:
-        """Scene of a round; its rows are the same object for both cases."""
-        if self._seen is None or self._seen[0] is not rows:
-            seen = context.sight.of(rows, context.current)
-            self._seen = rows, _scene(rows.device, rows.event_ns, seen, context, self._p)
-        return self._seen[1]
-
-
 def entrapment_cases(parameters: EntrapmentParameters) -> "tuple[Entrapment, Entrapment]":
     """Both cases."""
-    sight = _Sight(parameters)
+    sight = EntrapmentSight(parameters)
     return (
         Entrapment(parameters, sight, at_level=False),
         Entrapment(parameters, sight, at_level=True),
@@ -260,6 +107,13 @@ class Entrapment:
     ----------
     at_level
         The case in the door zone; else the one outside it.
+
+    Attributes
+    ----------
+    since_ns
+        int64[n], since when the case exists.
+    tells
+        int64[n], above 0 where the terminal tells of changes as they come.
     """
 
     kinds = (Kind.LIFT,)
@@ -276,7 +130,9 @@ class Entrapment:
     )
     every_row = False
 
-    def __init__(self, parameters: EntrapmentParameters, sight: _Sight, *, at_level: bool) -> None:
+    def __init__(
+        self, parameters: EntrapmentParameters, sight: EntrapmentSight, *, at_level: bool
+    ) -> None:
         self._p = parameters
         self._sight = sight
         # Heavier than the limit is somebody, so that the next number is the first that is.
@@ -288,14 +144,16 @@ class Entrapment:
         )
         self.name = str(self.incident)
         self.since_ns: Ints = np.empty(0, dtype=np.int64)
+        self.tells: Ints = np.empty(0, dtype=np.int64)
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Make room for a larger fleet."""
-        self.since_ns = grown(self.since_ns, len(fleet.members(kind)), NEVER)
+        n = len(fleet.members(kind))
+        self.since_ns, self.tells = grown(self.since_ns, n, NEVER), grown(self.tells, n, 0)
 
     def arrays(self) -> tuple[str, ...]:
-        """Since when the case exists."""
-        return ("since_ns",)
+        """Since when the case exists, and how the terminal reports."""
+        return ("since_ns", "tells")
 
     def times(self) -> tuple[str, ...]:
         """Since when the case exists."""
@@ -305,6 +163,8 @@ class Entrapment:
         """See `detectors.base.Staged`."""
         p = self._p
         scene = self._sight.of(rows, context)
+        if self._at_level:
+            self._hear(rows, context)
         picture = self._picture(rows.device, scene, context)
         m = len(rows.device)
         odds = np.where(picture.base, p.prior + picture.weight + scene.corroboration, -np.inf)
@@ -332,7 +192,7 @@ class Entrapment:
     def end_reason(self, device: int, context: Context) -> str:
         """See `detectors.base.Staged`."""
         one = np.array([device], dtype=np.int32)
-        scene = _present_scene(one, context.current.last_event_ns[one], context, self._p)
+        scene = present_scene(one, context.current.last_event_ns[one], context, self._p)
         if not scene.judged[0]:
             return mode_word(scene.mode[0])
         return "car_ran" if scene.running[0] else "door_opened"
@@ -343,14 +203,25 @@ class Entrapment:
         self.since_ns[rows.device] = np.where(base & known, begun, NEVER)
         return begun
 
-    def _picture(self, device: Devices, scene: _Scene, context: Context) -> _Picture:
+    def _hear(self, rows: Rows, context: Context) -> None:
+        """Note whether changes come alone or with everything else; rows without one say nothing."""
+        said, before = rows.reported[:, _STATUS], rows.before[:, _STATUS]
+        changes = (said != before) & ~np.isnan(said) & ~np.isnan(before)
+        newest = rows.event_ns >= context.history.status_ns[rows.device]
+        row = np.flatnonzero(changes.any(axis=1) & newest)
+        device = rows.device[row]
+        now = context.current.values[device[:, None], _STATUS]
+        whole = np.all(~np.isnan(said[row]) | np.isnan(now), axis=1)
+        self.tells[device] = np.where(whole, np.maximum(self.tells[device] - 1, 0), _TELLS)
+
+    def _picture(self, device: Devices, scene: Scene, context: Context) -> _Picture:
         if self._at_level:
-            return _at_level(device, scene, context, self._p)
+            return _at_level(device, scene, context, self._p, tells=self.tells[device] > 0)
         return _off_level(device, scene, context, self._p)
 
 
 def _off_level(
-    device: Devices, scene: _Scene, context: Context, p: EntrapmentParameters
+    device: Devices, scene: Scene, context: Context, p: EntrapmentParameters
 ) -> _Picture:
     """Off-level case; a door that opens there means a wrong zone switch, unless corroborated."""
     wrong_zone = (scene.door == 0) | _has_opened(device, scene, context)
@@ -369,7 +240,7 @@ def _off_level(
     )
 
 
-def _has_opened(device: Devices, scene: _Scene, context: Context) -> Bools:
+def _has_opened(device: Devices, scene: Scene, context: Context) -> Bools:
     """Whether the door was open for long enough since the car stopped, and is closed again."""
     history = context.history
     opened_ns, closed_ns = history.door_opened_ns[device], history.door_closed_ns[device]
@@ -378,11 +249,12 @@ def _has_opened(device: Devices, scene: _Scene, context: Context) -> Bools:
 
 
 def _at_level(
-    device: Devices, scene: _Scene, context: Context, p: EntrapmentParameters
+    device: Devices, scene: Scene, context: Context, p: EntrapmentParameters, *, tells: Bools
 ) -> _Picture:
     """At-level case, by what the door did since the car stopped."""
     kept_shut, boarded, lively = _door_story(device, scene, context)
-    sampled_ns = context.history.sampled_ns(device)
+    # Where changes are told, two snapshots on end only say that nothing changed.
+    sampled_ns = np.where(tells, 0, context.history.sampled_ns(device))
     slow = sampled_ns >= seconds(p.fast_sampling_s)
     inside = kept_shut | boarded
     sees = scene.sensed | (inside & context.history.lost_sight[device])
@@ -411,7 +283,7 @@ def _at_level(
     )
 
 
-def _door_story(device: Devices, scene: _Scene, context: Context) -> tuple[Bools, Bools, Bools]:
+def _door_story(device: Devices, scene: Scene, context: Context) -> tuple[Bools, Bools, Bools]:
     """Kept shut since a passenger rode here; boarded at this stop; presence sensor is lively."""
     history = context.history
     opened_ns = history.door_opened_ns[device]
@@ -429,7 +301,7 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     """Every observation of one car with its weight."""
     one = np.array([device], dtype=np.int32)
-    scene = _present_scene(one, np.array([event_ns]), context, p)
+    scene = present_scene(one, np.array([event_ns]), context, p)
     stop_ns = int(scene.stop_ns[0])
     stood_s = (event_ns - stop_ns) / NS_PER_S if stop_ns else None
     found = [
@@ -467,7 +339,7 @@ def _story(
 
 
 def _corroborating(
-    device: int, scene: _Scene, context: Context, p: EntrapmentParameters
+    device: int, scene: Scene, context: Context, p: EntrapmentParameters
 ) -> list[Evidence]:
     one = np.array([device], dtype=np.int32)
     found = [
@@ -481,7 +353,7 @@ def _corroborating(
     if mains == 0:
         found.append(Evidence(name="mains_power", value=False, log_odds=p.mains_off))
     failed = int(context.history.failed_cycles[device])
-    if failed >= _FAILED_CYCLES:
+    if failed >= FAILED_CYCLES:
         found.append(
             Evidence(name="failed_door_cycles", value=float(failed), log_odds=p.failed_door)
         )

@@ -15,15 +15,20 @@ A fact counts as a truth when it is a danger and its evidence was sent `DECISION
 the end: no rule has had the time to judge what came later. Other dangers are listed apart. Dangers
 of one device and case that overlap are one. Point adjustment does not exist here: an alarm is one
 event, and so is a truth.
+
+A truth that began while an alarm of its case was open on its device cannot have one of its own:
+people see the open one. It is *covered*, and listed apart, when that alarm was open all the time
+and was said to stand when the truth ended (`COVER_END_NS`). An alarm that was closed while the
+danger lasted, or whose condition was not found again, covers nothing: such a truth is missed.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detectors.intervals import poisson_interval, weighted_interval
 from domain.incidents import IncidentKind, Level, case_of, most_specific
 from domain.instants import NS_PER_S, seconds
 
@@ -36,9 +41,11 @@ EARLY_NS = seconds(60)
 LATE_NS = seconds(60)
 """A claim whose onset lies this much after the fact may still be its own: sensors hold off."""
 
-YEAR_S = 365.25 * 86_400.0
+COVER_END_NS = seconds(60)
+"""An alarm that was last said to stand this much before the end of a truth still covers it: a door
+that opens, or a car that is being levelled, ends the claim before the last person is out."""
 
-CONFIDENCE = 0.95
+YEAR_S = 365.25 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,11 @@ class Alarm:
         Levels reached and when, rising; the first is what raised the alarm.
     end_ns
         When it was over; ``None`` while it stands.
+    stood
+        When its condition was said to stand, and until when it was; ``None`` = to the end of the
+        run.
+    closed_ns
+        When people or telemetry closed it; ``None`` = it was open at the end of the run.
     """
 
     equipment_id: str
@@ -90,6 +102,8 @@ class Alarm:
     onset_ns: int
     levels: tuple[tuple[Level, int], ...]
     end_ns: int | None = None
+    stood: tuple[tuple[int, int | None], ...] = ()
+    closed_ns: int | None = None
 
     @property
     def case(self) -> str:
@@ -104,6 +118,32 @@ class Alarm:
     def reached_ns(self, level: Level) -> int | None:
         """When a level or a higher one was reached first, ``None`` when it never was."""
         return next((at_ns for got, at_ns in self.levels if got.rank >= level.rank), None)
+
+    def open_through(self, from_ns: int, to_ns: int) -> bool:
+        """Whether it was open from one instant to another, and stood at the end of that."""
+        closed = self.closed_ns is not None and self.closed_ns < to_ns
+        return (
+            self.raised_ns <= from_ns
+            and not closed
+            and any(
+                since <= to_ns and (until is None or until >= to_ns - COVER_END_NS)
+                for since, until in self.stood
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cover:
+    """A truth that began while an alarm of its case was open, and that alarm."""
+
+    fact: Fact
+    alarm: Alarm
+
+    @property
+    def said_ns(self) -> int:
+        """When the condition was last said to stand, during the truth or before it."""
+        ends = self.fact.to_ns
+        return max(since for since, _ in self.alarm.stood if ends is None or since <= ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +268,8 @@ class Score:
     ----------
     truth, detected
         Truths whose evidence was sent, and those of them with an alarm.
+    covered
+        Further truths, which began while an alarm of their case was open: in no other figure.
     untold
         Dangers without evidence, or with too late a one: in no other figure.
     alarms
@@ -254,6 +296,7 @@ class Score:
 
     truth: int
     detected: int
+    covered: int
     untold: int
     alarms: int
     false: int
@@ -327,12 +370,15 @@ def score(
     """
     reached = [match for match in matches if match.alarm.reached_ns(level) is not None]
     first = _first_alarms(reached, level)
-    expected = facts.expected(kinds)
+    covers = [cover.fact for cover in covered(facts, matches, kinds, level=level)]
+    apart = {id(fact) for fact in covers}
+    expected = [fact for fact in facts.expected(kinds) if id(fact) not in apart]
     false = [match for match in reached if match.false]
     weights = [1.0 / _density(match.occasion) for match in false]
     return Score(
         truth=len(expected),
         detected=sum(id(fact) in first for fact in expected),
+        covered=len(covers),
         untold=len(facts.untold(kinds)),
         alarms=len(reached),
         false=len(false),
@@ -365,110 +411,41 @@ def _density(occasion: Fact | None) -> float:
     return 1.0 if occasion is None else occasion.density
 
 
-def missed(facts: Facts, matches: Iterable[Match], kinds: frozenset[IncidentKind]) -> list[Fact]:
-    """Truths of some kinds without an alarm."""
+def missed(facts: Facts, matches: Sequence[Match], kinds: frozenset[IncidentKind]) -> list[Fact]:
+    """Truths of some kinds without an alarm of their own, and without one that covers them."""
     found = {id(match.cause) for match in matches}
+    found |= {id(cover.fact) for cover in covered(facts, matches, kinds)}
     return [fact for fact in facts.expected(kinds) if id(fact) not in found]
 
 
-def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Exact confidence interval of the mean of a Poisson count (Garwood 1936).
-
-    Its bounds are quantiles of gamma distributions, that is half of those of chi-square with
-    ``2 count`` and ``2 count + 2`` degrees of freedom. It assumes that events are independent.
-
-    >>> tuple(round(bound, 3) for bound in poisson_interval(10))
-    (4.795, 18.39)
-    """
-    tail = (1.0 - confidence) / 2.0
-    low = gamma_quantile(count, tail) if count else 0.0
-    return low, gamma_quantile(count + 1, 1.0 - tail)
-
-
-def weighted_interval(
-    total: float, squares: float, most: float = 1.0, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Confidence interval of a weighted sum of Poisson counts (Fay and Feuer 1997).
+def covered(
+    facts: Facts,
+    matches: Sequence[Match],
+    kinds: frozenset[IncidentKind],
+    *,
+    level: Level = Level.ADVISORY,
+) -> list[Cover]:
+    """Truths of some kinds that began while an alarm of their case was open, see `Cover`.
 
     Parameters
     ----------
-    total, squares
-        Sum of the weights of the events, and of their squares.
-    most
-        Greatest weight that an event can have.
-
-    Notes
-    -----
-    The gamma interval with matched mean and variance; with all weights 1 it is
-    `poisson_interval`. It never falls below the nominal coverage in their simulations.
+    level
+        That the alarm had reached, or a higher one, before the truth ended.
     """
-    tail = (1.0 - confidence) / 2.0
-    low = squares / total * gamma_quantile(total**2 / squares, tail) if total > 0 else 0.0
-    high, variance = total + most, squares + most**2
-    return low, variance / high * gamma_quantile(high**2 / variance, 1.0 - tail)
-
-
-def gamma_quantile(shape: float, share: float) -> float:
-    """Quantile of the gamma distribution with scale 1, by bisection to 1e-10 relative.
-
-    Parameters
-    ----------
-    shape
-        Above 0.
-    share
-        Above 0 and below 1.
-    """
-    low, high = 0.0, shape + 10.0
-    while gamma_share(shape, high) < share:
-        high *= 2.0
-    while high - low > 1e-10 * high:
-        middle = (low + high) / 2.0
-        if gamma_share(shape, middle) < share:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
-
-
-def gamma_share(shape: float, x: float) -> float:
-    """Share of the gamma distribution with scale 1 below ``x`` (regularised incomplete gamma).
-
-    By its power series below ``shape + 1`` and by Lentz's continued fraction above (Abramowitz and
-    Stegun 6.5.29 and 6.5.31).
-    """
-    if x <= 0.0:
-        return 0.0
-    front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
-    if x < shape + 1.0:
-        return front * _series(shape, x)
-    return 1.0 - front * _fraction(shape, x)
-
-
-_PRECISION = 1e-15
-_TINY = 1e-300
-_TERMS_MAX = 1_000_000
-
-
-def _series(shape: float, x: float) -> float:
-    term = total = 1.0 / shape
-    for n in range(1, _TERMS_MAX):
-        term *= x / (shape + n)
-        total += term
-        if term < total * _PRECISION:
-            break
-    return total
-
-
-def _fraction(shape: float, x: float) -> float:
-    b = x + 1.0 - shape
-    c, d = 1.0 / _TINY, 1.0 / b
-    value = d
-    for n in range(1, _TERMS_MAX):
-        a = -n * (n - shape)
-        b += 2.0
-        d = 1.0 / (a * d + b or _TINY)
-        c = b + a / c or _TINY
-        value *= c * d
-        if abs(c * d - 1.0) < _PRECISION:
-            break
-    return value
+    own = {id(match.cause) for match in matches}
+    alarms: dict[tuple[str, str], list[Alarm]] = {}
+    for match in matches:
+        place = (match.alarm.equipment_id, match.alarm.case)
+        alarms.setdefault(place, []).append(match.alarm)
+    found: list[Cover] = []
+    for fact in facts.expected(kinds):
+        if id(fact) in own or fact.kind is None:
+            continue
+        ends_ns = facts.ended_ns if fact.to_ns is None else fact.to_ns
+        for alarm in alarms.get((fact.equipment_id, case_of(fact.kind)), ()):
+            reached_ns = alarm.reached_ns(level)
+            in_time = reached_ns is not None and reached_ns <= ends_ns
+            if in_time and alarm.open_through(_began_ns(fact), ends_ns):
+                found.append(Cover(fact=fact, alarm=alarm))
+                break
+    return found

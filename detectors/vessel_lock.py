@@ -1,12 +1,12 @@
 r"""Quick-opening vessels: pressure without the lock, and a defeated interlock.
 
 The interlock's duty: no pressure unless door and lock are in place, no opening unless the pressure
-is gone. Pressure counts above the sensor's zero, which is learned while the door has been open for
-`zero_after_s`: whatever it shows then is zero.
+is gone. Pressure counts above the sensor's zero (`detectors.vessel_zero`).
 
 **Lock not engaged** (`VesselLock`): :math:`p - p_0 >` `pressure_mpa` with the door closed (or its
 switch unknown) and the lock not engaged, for `hold_s`: suspected; beyond `confirmed_mpa`:
-confirmed. An open door holds no pressure: `VesselInterlock` judges that.
+confirmed. An open door holds no pressure, and what has settled behind an open vent is waited for:
+`VesselInterlock` judges both.
 
     lock       ███▁▁▁▁▁▁▁▁▁▁▁▁▁▁
     pressure   ____/ 0.012 ___/ 0.03 MPa
@@ -16,7 +16,10 @@ confirmed. An open door holds no pressure: `VesselInterlock` judges that.
 
 - door or lock opens while :math:`p - p_0 >` `pressure_mpa`, by a sample of the pressure not older
   than `fresh_s`, else by the next one within that time: confirmed at once; suspected only, when the
-  vent had been open for `vent_s` and the transmitter has not moved since (it may be stuck);
+  vent had been open for `vent_s` and the transmitter has not moved since (it may be stuck). What
+  has settled behind an open vent waits for the door: confirmed when it falls as the door opens,
+  suspected when the door does not open for `wait_s` or no sample follows, and the sensor's zero
+  when it still stands `collapse_s` after the door has opened;
 - the lock opens while the vent is known to be shut: an advisory;
 - the lock reads engaged while the door has been open for `bridged_hold_s`, or pressure is raised
   although the lock signal has not changed while the door was open: an advisory, the switch is
@@ -25,21 +28,27 @@ confirmed. An open door holds no pressure: `VesselInterlock` judges that.
     door       ████████▁▁▁        lock       ████████▁▁▁      door      ████▁▁▁▁▁▁▁▁
     pressure   0.3 MPa ^ confirmed           ^ confirmed      lock      ████████████ bridged
 
+**Sensor** (`VesselSensor`), an advisory: a zero beyond `zero_max_mpa`.
+
+Which is worse? A door that opens under pressure kills, and nobody who is called can prevent it any
+more: waiting some seconds for the door costs the rescue nothing, while a zero that drifts by
+0.01 MPa in a batch would call people for every batch. Only what could not be there if the vent
+works as it did a minute before is waited for; a pressure that never fell, or still falls, is not.
+
 It ends when lock and door are closed and nothing is wrong for `over_hold_s`, or the pressure is
-gone that long. It fails when the transmitter reads low, where neither lock nor door is reported,
-and for zero drift within one batch beyond `pressure_mpa`. State: 70 B a vessel.
+gone that long. It fails when the transmitter reads low and where neither lock nor door is reported.
+Without a vent or door switch a zero that drifts within a batch is claimed. State: 110 B a vessel.
 
 Reference: TSG 21-2016 duty of the interlock (from memory), 0.01 MPa as default of the emergency
 signature (industrial.md 3.1).
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.base import NO_LIMITS, Context, Judgement, column, levels, same, sampled
 from detectors.current import NEVER, Bools, Devices, Floats, Ints, Rows, grown
 from detectors.parts import inside
+from detectors.vessel_zero import VesselLockParameters, VesselZero
 from domain.channels import COLUMNS
 from domain.equipment import Fleet, Kind
 from domain.findings import Evidence
@@ -50,89 +59,19 @@ _ADVISORY, _SUSPECTED, _CONFIRMED = 1, 2, 3
 _CHANNELS = ("internal_pressure_mpa", "door_closed", "lock_engaged", "vent_open")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VesselLockParameters:
-    """Parameters of both vessel rules.
-
-    Parameters
-    ----------
-    pressure_mpa, confirmed_mpa
-        Pressure above zero that counts as pressure; with the lock open, confirmed beyond the other.
-    hold_s
-        Pressure without lock must stand so long.
-    zero_after_s, zero_max_mpa
-        The door must be open so long before what the sensor shows is its zero, at most so much.
-    fresh_s
-        Age up to which a sample of the pressure speaks of a moment.
-    vent_s
-        A vessel vented so long whose pressure has not moved at all may have a stuck sensor.
-    bridged_hold_s
-        A lock that reads engaged behind a door open for so long is bridged.
-    over_hold_s
-        The end must stand so long.
-    """
-
-    pressure_mpa: float = 0.01
-    confirmed_mpa: float = 0.02
-    hold_s: float = 2.0
-    zero_after_s: float = 30.0
-    zero_max_mpa: float = 0.05
-    fresh_s: float = 5.0
-    vent_s: float = 60.0
-    bridged_hold_s: float = 30.0
-    over_hold_s: float = 30.0
+def vessel_rules(
+    parameters: VesselLockParameters,
+) -> tuple["VesselLock", "VesselInterlock", "VesselSensor"]:
+    """All rules of one parameter set, which share the zero."""
+    zero = VesselZero(parameters)
+    return (
+        VesselLock(parameters, zero),
+        VesselInterlock(parameters, zero),
+        VesselSensor(parameters, zero),
+    )
 
 
-def vessel_rules(parameters: VesselLockParameters) -> tuple["VesselLock", "VesselInterlock"]:
-    """Both rules of one parameter set, each with its own zero."""
-    return VesselLock(parameters), VesselInterlock(parameters)
-
-
-_TIMES = ("opening_ns", "wrong_ns", "calm_ns")
-
-
-class VesselZero:
-    """Zero of the pressure sensors of n vessels.
-
-    Attributes
-    ----------
-    zero_mpa
-        float64[n], what they show with the door open; 0 until that was seen.
-    opened_ns
-        int64[n], since when the door is open, `NEVER` while it is not.
-    """
-
-    def __init__(self, parameters: VesselLockParameters) -> None:
-        self._p = parameters
-        self.zero_mpa: Floats = np.empty(0)
-        self.opened_ns: Ints = np.empty(0, dtype=np.int64)
-
-    def grow(self, n: int) -> None:
-        """Make room for n vessels."""
-        self.zero_mpa = grown(self.zero_mpa, n, 0.0)
-        self.opened_ns = grown(self.opened_ns, n, NEVER)
-
-    def arrays(self) -> tuple[str, ...]:
-        """Names of all arrays that a snapshot keeps."""
-        return ("zero_mpa", "opened_ns")
-
-    def times(self) -> tuple[str, ...]:
-        """Names of those that hold event times."""
-        return ("opened_ns",)
-
-    def learn(self, rows: Rows, context: Context) -> Floats:
-        """Take rows in; return the pressure above zero, NaN = unknown."""
-        device, p = rows.device, self._p
-        door = column(context, device, "door_closed")
-        pressure = column(context, device, "internal_pressure_mpa")
-        since_ns = self.opened_ns[device]
-        begun_ns = np.where(since_ns == NEVER, rows.event_ns, since_ns)
-        self.opened_ns[device] = np.where(door == 0, begun_ns, NEVER)
-        long = (door == 0) & (rows.event_ns - begun_ns >= seconds(p.zero_after_s))
-        fresh = ~np.isnan(rows.reported[:, _column("internal_pressure_mpa")])
-        at_zero = long & fresh & (np.abs(pressure) <= p.zero_max_mpa)
-        self.zero_mpa[device] = np.where(at_zero, pressure, self.zero_mpa[device])
-        return pressure - self.zero_mpa[device]
+_TIMES = ("opening_ns", "waiting_ns", "wrong_ns", "calm_ns")
 
 
 class VesselLock:
@@ -145,9 +84,9 @@ class VesselLock:
     limits = NO_LIMITS
     every_row = True
 
-    def __init__(self, parameters: VesselLockParameters) -> None:
+    def __init__(self, parameters: VesselLockParameters, zero: VesselZero) -> None:
         self._p = parameters
-        self.zero = VesselZero(parameters)
+        self.zero = zero
 
     def grow(self, fleet: Fleet, kind: Kind) -> None:
         """Make room; nothing depends on ratings."""
@@ -158,7 +97,7 @@ class VesselLock:
         return inside("zero", self.zero.arrays())
 
     def times(self) -> tuple[str, ...]:
-        """Since when the door is open."""
+        """Times of the zero."""
         return inside("zero", self.zero.times())
 
     def judge(self, rows: Rows, context: Context) -> Judgement:
@@ -167,7 +106,7 @@ class VesselLock:
         above = self.zero.learn(rows, context)
         door, lock = column(context, device, "door_closed"), column(context, device, "lock_engaged")
         # An open door holds no pressure: what is shown then is the sensor's.
-        loose = (lock == 0) & (door != 0)
+        loose = (lock == 0) & (door != 0) & ~self.zero.settled(rows, above, context)
         hold_ns = np.zeros((m, 3), dtype=np.int64)
         hold_ns[:, 1:] = sampled(context, device, p.hold_s)[:, None]
         pressed, strongly = loose & (above > p.pressure_mpa), loose & (above > p.confirmed_mpa)
@@ -199,6 +138,8 @@ class VesselInterlock:
         float64[n, 2], door and lock at the row before: 1 closed, 0 open, NaN unknown.
     opening_ns
         int64[n], an opening that no sample of the pressure has judged yet.
+    waiting_ns, waiting_mpa
+        int64[n], an opening that waits for the door, and the pressure before the door opened.
     wrong
         int8[n], level of what was done wrong: 0 nothing, 1 advisory, 2 suspected, 3 confirmed.
     wrong_ns, calm_ns
@@ -214,11 +155,13 @@ class VesselInterlock:
     limits = NO_LIMITS
     every_row = True
 
-    def __init__(self, parameters: VesselLockParameters) -> None:
+    def __init__(self, parameters: VesselLockParameters, zero: VesselZero) -> None:
         self._p = parameters
-        self.zero = VesselZero(parameters)
+        self.zero = zero
         self.closed: Floats = np.empty((0, 2))
         self.opening_ns: Ints = np.empty(0, dtype=np.int64)
+        self.waiting_ns: Ints = np.empty(0, dtype=np.int64)
+        self.waiting_mpa: Floats = np.empty(0)
         self.wrong = np.empty(0, dtype=np.int8)
         self.wrong_ns: Ints = np.empty(0, dtype=np.int64)
         self.calm_ns: Ints = np.empty(0, dtype=np.int64)
@@ -230,6 +173,8 @@ class VesselInterlock:
         self.zero.grow(n)
         self.closed = grown(self.closed, n, np.nan)
         self.opening_ns = grown(self.opening_ns, n, NEVER)
+        self.waiting_ns = grown(self.waiting_ns, n, NEVER)
+        self.waiting_mpa = grown(self.waiting_mpa, n, np.nan)
         self.wrong = grown(self.wrong, n, 0)
         self.wrong_ns = grown(self.wrong_ns, n, NEVER)
         self.calm_ns = grown(self.calm_ns, n, NEVER)
@@ -237,7 +182,7 @@ class VesselInterlock:
 
     def arrays(self) -> tuple[str, ...]:
         """Zero, switches, and what was done wrong."""
-        return (*inside("zero", self.zero.arrays()), *_TIMES, "closed", "wrong", "bridged")
+        return (*inside("zero", self.zero.arrays()), *_TIMES, *_STATES)
 
     def times(self) -> tuple[str, ...]:
         """Times of openings and of what was done wrong."""
@@ -252,6 +197,7 @@ class VesselInterlock:
         opened = device[opens | unlocks]
         self.opening_ns[opened] = rows.event_ns[opens | unlocks]
         self._judge_opening(rows, above, context)
+        self._wait(rows, above, context)
         vented = column(context, device, "vent_open") != 0
         unvented = unlocks & ~vented
         forced = self.bridged[device] & (door == 1) & (above > p.pressure_mpa)
@@ -299,10 +245,33 @@ class VesselInterlock:
         near = np.abs(opening_ns - sampled_ns) <= seconds(p.fresh_s)
         ready = (opening_ns != NEVER) & near & ~np.isnan(above)
         level = np.where(self._may_be_stuck(rows, context), _SUSPECTED, _CONFIRMED)
-        level = np.where(ready & (above > p.pressure_mpa), level, 0)
-        self._blame(device, opening_ns, level)
+        pressed = ready & (above > p.pressure_mpa)
+        waits = pressed & self.zero.settled(rows, above, context)
+        begins = waits & (self.waiting_ns[device] == NEVER)
+        self.waiting_ns[device[begins]] = opening_ns[begins]
+        self.waiting_mpa[device[begins]] = above[begins]
+        self._blame(device, opening_ns, np.where(pressed & ~waits, level, 0))
         late = rows.event_ns - opening_ns > seconds(p.fresh_s)
         self.opening_ns[device[ready | late]] = NEVER
+
+    def _wait(self, rows: Rows, above: Floats, context: Context) -> None:
+        """Judge openings that waited for the door: only a real pressure falls when it opens."""
+        p, waits = self._p, self.waiting_ns[rows.device] != NEVER
+        if not waits.any():
+            return
+        device, event_ns, above = rows.device[waits], rows.event_ns[waits], above[waits]
+        opened_ns, waiting_ns = self.zero.opened_ns[device], self.waiting_ns[device]
+        door_open = opened_ns != NEVER
+        self.waiting_mpa[device] = np.where(door_open, self.waiting_mpa[device], above)
+        sampled_ns = context.current.reported_ns[device, _column("internal_pressure_mpa")]
+        seen = door_open & (sampled_ns >= opened_ns)
+        fell = seen & (self.waiting_mpa[device] - above >= p.collapse_mpa)
+        long = door_open & (event_ns - opened_ns >= seconds(p.collapse_s))
+        stands = long & seen & ~fell
+        overdue = (long & ~seen) | (~door_open & (event_ns - waiting_ns >= seconds(p.wait_s)))
+        self._blame(device, waiting_ns, np.select([fell, overdue], [_CONFIRMED, _SUSPECTED], 0))
+        locked = column(context, device, "lock_engaged") == 1
+        self.waiting_ns[device[fell | stands | overdue | (locked & ~door_open)]] = NEVER
 
     def _long_open(self, rows: Rows, context: Context) -> Bools:
         """Whether the door has been open for long, with the lock signal as it is."""
@@ -333,6 +302,60 @@ class VesselInterlock:
         over = calm & (event_ns - begun_ns >= seconds(self._p.over_hold_s))
         self.wrong[device] = np.where(over, 0, self.wrong[device])
         return self.wrong[device].astype(np.int64)
+
+
+class VesselSensor:
+    """Pressure sensors of n vessels whose zero is far off."""
+
+    name = "vessel_sensor"
+    kinds = (Kind.VESSEL,)
+    incident = IncidentKind.SENSOR_DRIFT
+    channels = _CHANNELS
+    limits = NO_LIMITS
+    every_row = True
+
+    def __init__(self, parameters: VesselLockParameters, zero: VesselZero) -> None:
+        self._p = parameters
+        self.zero = zero
+
+    def grow(self, fleet: Fleet, kind: Kind) -> None:
+        """Make room; nothing depends on ratings."""
+        self.zero.grow(len(fleet.members(kind)))
+
+    def arrays(self) -> tuple[str, ...]:
+        """Zero of the sensor."""
+        return inside("zero", self.zero.arrays())
+
+    def times(self) -> tuple[str, ...]:
+        """Times of the zero."""
+        return inside("zero", self.zero.times())
+
+    def judge(self, rows: Rows, context: Context) -> Judgement:
+        """See `detectors.base.Staged`."""
+        p, device, m = self._p, rows.device, len(rows.device)
+        above = self.zero.learn(rows, context)
+        far = np.abs(self.zero.zero_mpa[device]) > p.zero_max_mpa
+        none = np.zeros(m, dtype=np.bool_)
+        return Judgement(
+            standing=levels(far, none, none),
+            hold_ns=np.zeros((m, 3), dtype=np.int64),
+            over=np.abs(self.zero.zero_mpa[device]) < p.zero_max_mpa / 2,
+            over_hold_ns=same(m, p.over_hold_s),
+            known=context.current.known[device] & ~np.isnan(above),
+        )
+
+    def evidence(self, device: int, event_ns: int, context: Context) -> tuple[Evidence, ...]:
+        """See `detectors.base.Staged`."""
+        del event_ns
+        return _evidence(device, context, self.zero.zero_mpa)
+
+    def end_reason(self, device: int, context: Context) -> str:
+        """See `detectors.base.Staged`."""
+        del device, context
+        return "zero_right_again"
+
+
+_STATES = ("closed", "waiting_mpa", "wrong", "bridged")
 
 
 def _column(name: str) -> int:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from dispatch import lifecycle, notices
 from dispatch.lifecycle import SYSTEM
 from domain.equipment import Equipment, Fleet
-from domain.findings import Finding, Phase
+from domain.findings import Finding, Phase, standing_claims
 from domain.incidents import (
     ENDED_STATES,
     Incident,
@@ -224,12 +224,12 @@ def _end(intake: _Intake, found: Incident | None) -> Incident | None:
         intake.keep(None, Disposition.NOTHING_OPEN)
         return None
     joined = _joined(intake.tx, found)
-    standing = _standing(joined)
+    claims = standing_claims(joined)
     ended = _claim(intake.finding)
-    if ended not in standing:
+    if ended not in claims:
         intake.keep(found.id, Disposition.NOT_STANDING)
         return None
-    if remaining := {kind for _, kind in standing - {ended}}:
+    if remaining := {kind for _, kind in claims - {ended}}:
         return _end_in_part(intake, found, joined, remaining)
     return _end_whole(intake, found, joined)
 
@@ -278,12 +278,6 @@ def _joined(tx: StateTransaction, incident: Incident) -> list[Finding]:
 
 def _claim(finding: Finding) -> tuple[str, IncidentKind]:
     return finding.detector, finding.kind
-
-
-def _standing(joined: Iterable[Finding]) -> set[tuple[str, IncidentKind]]:
-    """Detectors and kinds that stand: the newest finding of each decides."""
-    newest = {_claim(finding): finding for finding in joined}
-    return {claim for claim, finding in newest.items() if finding.phase is Phase.RAISED}
 
 
 def _joined_ids(

@@ -1,6 +1,7 @@
 """What a detector claims, and on what evidence."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,3 +84,15 @@ class Finding:
             self.position,
         )
         return hashlib.blake2b("\x1f".join(map(str, cause)).encode(), digest_size=16).hexdigest()
+
+
+def standing_claims(findings: Iterable[Finding]) -> set[tuple[str, IncidentKind]]:
+    """Detectors and kinds whose condition stands: the newest finding of each decides.
+
+    Parameters
+    ----------
+    findings
+        Those of one incident, oldest first.
+    """
+    newest = {(one.detector, one.kind): one.phase for one in findings}
+    return {claim for claim, phase in newest.items() if phase is Phase.RAISED}

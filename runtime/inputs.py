@@ -8,7 +8,12 @@ from domain.registry import RegistryFile, parse_registry
 
 
 def start_instant(text: str) -> int:
-    """Instant of ``--start``.
+    """Instant of ``--start``; see `instant_of`."""
+    return instant_of("--start", text)
+
+
+def instant_of(option: str, text: str) -> int:
+    """Instant that the user gave with an option.
 
     Raises
     ------
@@ -18,7 +23,7 @@ def start_instant(text: str) -> int:
     try:
         return from_iso(text)
     except ValueError as error:
-        raise UsageError(f"--start {text!r} is not an ISO 8601 time") from error
+        raise UsageError(f"{option} {text!r} is not an ISO 8601 time") from error
 
 
 def registry_file(path: Path) -> RegistryFile:

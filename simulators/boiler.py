@@ -74,6 +74,9 @@ DRY_STEAM_C = 25.0
 DRY_FLUE_C = 150.0
 """Steam above saturation, and hotter flue gas, with all heating surface dry."""
 
+STEAM_LAG_S = (3.0, 40.0)
+"""Range of the time constant of a steam thermometer: bare element to heavy pocket."""
+
 FEED_C = 60.0
 WATER_KJ_PER_KG_K = 4.19
 
@@ -153,6 +156,9 @@ class Boilers:
         self.manual = np.zeros(n, dtype=bool)
         self.flame_forced: NDArray[np.int8] = np.full(n, -1, dtype=np.int8)
         self.pump_silent = np.zeros(n, dtype=bool)
+        shortest_s, longest_s = STEAM_LAG_S
+        self._steam_lag_s = np.exp(rng.uniform(np.log(shortest_s), np.log(longest_s), n))
+        self.shown_steam_c = self.steam_c.copy()
 
     def __len__(self) -> int:
         """Return the number of boilers."""
@@ -321,6 +327,9 @@ class Boilers:
         )
         target = target + self.flue_offset_c + DRY_FLUE_C * self.dry * self.flame
         self.flue_c += (target - self.flue_c) * (1.0 - np.exp(-dt_s / 40.0))
+        self.shown_steam_c += (self.steam_c - self.shown_steam_c) * (
+            1.0 - np.exp(-dt_s / self._steam_lag_s)
+        )
 
 
 def _column(values: Sequence[float]) -> NDArray[np.float64]:

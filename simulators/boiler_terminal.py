@@ -108,7 +108,7 @@ class BoilerReporter:
     def _slow(self, slots: NDArray[np.intp]) -> tuple[list[int], list[dict[str, object]]]:
         boilers, noise = self._boilers, self._rng.normal(0.0, 1.0, (5, slots.size))
         columns = (
-            np.round(boilers.steam_c[slots] + TEMPERATURE_NOISE_C * noise[2], 1),
+            np.round(boilers.shown_steam_c[slots] + TEMPERATURE_NOISE_C * noise[2], 1),
             np.round(boilers.flue_c[slots] + TEMPERATURE_NOISE_C * noise[3], 1),
             np.round(self._feed_c[slots] + TEMPERATURE_NOISE_C * noise[4], 1),
             _flow(boilers.feed_kgps[slots], noise[1]),

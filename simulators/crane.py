@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.crane_ringing import Ringing
 from simulators.motion import Runs, plan
 
 GRAVITY_MPS2 = 9.81
@@ -30,18 +31,14 @@ SPECTRUM_LIMITS: Mapping[str, float] = {"Q1": 0.125, "Q2": 0.25, "Q3": 0.5, "Q4"
 LIFT_OFF_FACTOR = (1.02, 1.10)
 """Range of the usual dynamic factor; 1.05-1.3 in the literature."""
 
-LIFT_OFF_DECAY_S = 0.5
-LIFT_OFF_HZ = 2.0
-"""The load bounces on the rope after lift-off: 2-5 Hz, damped; the lowest is the best sampled."""
-
-LIFT_OFF_PEAK = float(np.exp(-0.25 / LIFT_OFF_HZ / LIFT_OFF_DECAY_S))
-"""Height of the first peak of a damped sine of amplitude 1, a quarter period after lift-off."""
-
-TIGHTEN_S = 1.4
-"""Time in which the rope takes up the load."""
+SLACKEN_S = 1.4
+"""Time in which the rope gives up the load."""
 
 PULL_TRAVEL_MPS = 0.2
 """A trolley that pulls a load sideways moves so fast."""
+
+SIDE_LOAD_MPS = 0.02
+"""One that is only a little out of plumb is corrected so slowly."""
 
 PULL_RAMP_S = 1.0
 SLIP_FLOOR_M = 0.3
@@ -54,7 +51,13 @@ HOIST_ACCELERATION_MPS2 = 0.15
 HOIST_JERK_MPS3 = 5.0
 """High enough that the speed profile is a trapezoid."""
 
-IDLE_S = (5.0, 60.0)
+PAUSE_S = 60.0
+PAUSE_SHARE_MIN = 1.0 / 12.0
+"""Longest pause between two cycles, and the shortest over it."""
+
+CYCLES_PER_YEAR = 25_000.0
+"""Hoisting cycles of a year of natural operation: class U5, 5e5 in 20 years (industrial.md 2.3)."""
+
 SLING_S = (6.0, 15.0)
 HOLD_S = (4.0, 12.0)
 STANDSTILL_MPS = 1e-3
@@ -111,9 +114,24 @@ class CraneDesign:
 
 
 class Cranes:
-    """The state of n cranes."""
+    """The state of n cranes.
 
-    def __init__(self, designs: Sequence[CraneDesign], rng: np.random.Generator) -> None:
+    Parameters
+    ----------
+    pause_s
+        Longest pause between two cycles.
+    lift_m
+        They lift no higher.
+    """
+
+    def __init__(
+        self,
+        designs: Sequence[CraneDesign],
+        rng: np.random.Generator,
+        *,
+        pause_s: float = PAUSE_S,
+        lift_m: float = np.inf,
+    ) -> None:
         n = len(designs)
         self.designs = tuple(designs)
         self._rng = rng
@@ -122,8 +140,10 @@ class Cranes:
         self.charted = np.array([bool(design.load_chart) for design in designs], dtype=bool)
         self.part: NDArray[np.int8] = np.zeros(n, dtype=np.int8)
         self._part_start_s = np.zeros(n)
-        self._part_end_s = rng.uniform(0.0, IDLE_S[1], n)
-        self.height_m = np.array([design.height_m for design in designs]) * rng.uniform(0.3, 0.9, n)
+        self._part_end_s = rng.uniform(0.0, pause_s, n)
+        self._pause_s = (PAUSE_SHARE_MIN * pause_s, pause_s)
+        self._heights_m = np.minimum([design.height_m for design in designs], lift_m)
+        self.height_m = self._heights_m * rng.uniform(0.3, 0.9, n)
         self._height_from_m = self.height_m.copy()
         self.hoist_speed_mps = np.zeros(n)
         self._way = np.zeros(n)
@@ -135,7 +155,8 @@ class Cranes:
         self.bridge_m = rng.uniform(5.0, 80.0, n)
         self.load_t = np.zeros(n)
         self.hook_t = np.zeros(n)
-        self._factor = np.ones(n)
+        self._share = np.zeros(n)
+        self._ringing = Ringing(n, rng)
         self._sway_deg = np.zeros(n)
         self._sway_s = np.zeros(n)
         self.wind_mps = rng.uniform(1.0, 4.0, n)
@@ -143,15 +164,16 @@ class Cranes:
         self.next_load: dict[int, float] = {}
         self.next_factor: dict[int, float] = {}
         self.next_tighten_s: dict[int, float] = {}
-        self._tighten_s = np.full(n, TIGHTEN_S)
+        self._tighten_s = np.full(n, SLACKEN_S)
         self.kept_up = np.zeros(n, dtype=bool)
         self.pull_deg = np.zeros(n)
+        self.pull_mps = np.full(n, PULL_TRAVEL_MPS)
+        self.jog_mps = np.zeros(n)
         self.slip_mps = np.zeros(n)
         self.cell_offset_t = np.zeros(n)
         self.cell_held_t = np.full(n, np.nan)
         self.cycles = np.zeros(n, dtype=np.int64)
         self.cubes = np.zeros(n)
-        self._heights_m = np.array([design.height_m for design in designs])
         self.gust_peak_mps = np.zeros(n)
 
     def __len__(self) -> int:
@@ -166,9 +188,8 @@ class Cranes:
     @property
     def command(self) -> NDArray[np.int8]:
         """Hoist command: 1 up, -1 down, 0 stop."""
-        return np.sign(
-            np.where(np.abs(self.hoist_speed_mps) > STANDSTILL_MPS, self._way, 0.0)
-        ).astype(np.int8)
+        hoists = np.abs(self.hoist_speed_mps) > STANDSTILL_MPS
+        return np.sign(np.where(hoists, self._way, self.jog_mps)).astype(np.int8)
 
     @property
     def sway_deg(self) -> NDArray[np.float64]:
@@ -190,7 +211,8 @@ class Cranes:
     @property
     def speed_mps(self) -> NDArray[np.float64]:
         """Hoist speed as the encoder tells it, slip of the brake included."""
-        return self.hoist_speed_mps - np.where(self._slipping(), self.slip_mps, 0.0)
+        slip_mps = np.where(self._slipping(), self.slip_mps, 0.0)
+        return self.hoist_speed_mps + self.jog_mps - slip_mps
 
     def _period_s(self) -> NDArray[np.float64]:
         length_m = np.maximum(self._heights_m - self.height_m, 2.0)
@@ -212,6 +234,11 @@ class Cranes:
         """Load spectrum factor: mean cube of load over rated load; ``None`` before any cycle."""
         cycles = int(self.cycles[slot])
         return float(self.cubes[slot]) / cycles if cycles else None
+
+    def jog(self, slot: int, speed_mps: float, factor: float) -> None:
+        """Start or stop a held load by hand, which makes it ring."""
+        self.jog_mps[slot] = speed_mps
+        self._ringing.strike(slot, self._now_s, factor)
 
     def _count(self, slot: int) -> None:
         if self.load_t[slot] > 0.0:
@@ -266,29 +293,27 @@ class Cranes:
     def _slide(self, dt_s: float) -> None:
         pulled = self._pulled()
         if pulled.any():
-            self.reach_m[pulled] += PULL_TRAVEL_MPS * dt_s
+            self.reach_m[pulled] += self.pull_mps[pulled] * dt_s
+        jogged = self.jog_mps.nonzero()[0]
+        if jogged.size:
+            self.height_m[jogged] += self.jog_mps[jogged] * dt_s
         slipping = self._slipping()
         if slipping.any():
             sunk_m = self.height_m[slipping] - self.slip_mps[slipping] * dt_s
             self.height_m[slipping] = np.maximum(sunk_m, SLIP_FLOOR_M)
 
     def _weigh(self, now_s: float) -> None:
-        elapsed = now_s - self._part_start_s
-        tightening = np.clip(elapsed / self._tighten_s, 0.0, 1.0)
-        swing = np.sin(2.0 * np.pi * LIFT_OFF_HZ * elapsed) / LIFT_OFF_PEAK
-        bounce = (self._factor - 1.0) * np.exp(-elapsed / LIFT_OFF_DECAY_S) * swing
-        carried = (self.part >= Part.HOISTING) & (self.part <= Part.LOWERING)
-        share = np.select(
-            [
-                self.part == Part.TIGHTENING,
-                self.part == Part.HOISTING,
-                carried,
-                self.part == Part.SLACKENING,
-            ],
-            [tightening, 1.0 + bounce, 1.0, 1.0 - tightening],
-            0.0,
-        )
-        self.hook_t = share * self.load_t
+        slots = (self.part == Part.TIGHTENING).nonzero()[0]
+        taken_s = now_s - self._part_start_s[slots]
+        self._share[slots] = np.clip(taken_s / self._tighten_s[slots], 0.0, 1.0)
+        slots = (self.part == Part.SLACKENING).nonzero()[0]
+        given_s = now_s - self._part_start_s[slots]
+        self._share[slots] = 1.0 - np.clip(given_s / SLACKEN_S, 0.0, 1.0)
+        self.hook_t = self._share * self.load_t
+        rings = (self.part >= Part.HOISTING) & (self.part <= Part.LOWERING)
+        slots = (rings & self._ringing.ongoing(now_s)).nonzero()[0]
+        if slots.size:
+            self.hook_t[slots] *= 1.0 + self._ringing.swing(slots, now_s)
 
     def _blow(self, dt_s: float) -> None:
         n = len(self)
@@ -310,22 +335,21 @@ class Cranes:
         self._way[slot] = 0.0
         self.hoist_speed_mps[slot] = 0.0
         self.part[slot] = _NEXT[part]
+        self._share[slot] = float(Part.HOISTING <= _NEXT[part] <= Part.SLACKENING)
         self._part_start_s[slot] = now_s
         self._part_end_s[slot] = now_s + self._begin(slot, _NEXT[part])
 
     def _begin(self, slot: int, part: Part) -> float:
         """Begin a part of the cycle; return its duration."""
-        top_m = 0.75 * self.designs[slot].height_m
+        top_m = 0.75 * float(self._heights_m[slot])
         if part in (Part.LOWERING_EMPTY, Part.LOWERING):
             return self._hoist(slot, 0.5)
-        if part is Part.SLINGING:
-            return float(self._rng.uniform(*SLING_S))
-        if part in (Part.TIGHTENING, Part.SLACKENING):
-            self._tighten_s[slot] = TIGHTEN_S
-            if part is Part.TIGHTENING:
-                self._choose_load(slot)
-                self._tighten_s[slot] = self.next_tighten_s.pop(slot, TIGHTEN_S)
-            return float(self._tighten_s[slot])
+        if part is Part.SLACKENING:
+            return SLACKEN_S
+        if part is Part.TIGHTENING:
+            return self._tighten(slot)
+        if part is Part.HOISTING:
+            self._ringing.strike(slot, float(self._part_start_s[slot]))
         if part is Part.HOISTING and self.pull_deg[slot] > 0.0:
             self._sway_deg[slot] = self.pull_deg[slot]
             self._sway_s[slot] = self._now_s - self._period_s()[slot] / 4.0
@@ -336,7 +360,7 @@ class Cranes:
             return self._hoist(slot, top_m * float(self._rng.uniform(0.5, 1.0)))
         if part is Part.TRAVELLING:
             return self._travel(slot)
-        return float(self._rng.uniform(*IDLE_S))
+        return float(self._rng.uniform(*(SLING_S if part is Part.SLINGING else self._pause_s)))
 
     def _hoist(self, slot: int, to_m: float) -> float:
         way_m = to_m - float(self.height_m[slot])
@@ -364,10 +388,16 @@ class Cranes:
         speed_mps = float(self._rng.uniform(0.3, 0.9))
         return float(self._rng.uniform(*HOLD_S)) + abs(to_m - float(self.reach_m[slot])) / speed_mps
 
-    def _choose_load(self, slot: int) -> None:
+    def _tighten(self, slot: int) -> float:
+        """Choose a load; return how long the rope takes it up."""
+        taken_s = self._choose_load(slot)
+        self._tighten_s[slot] = self.next_tighten_s.pop(slot, taken_s)
+        return float(self._tighten_s[slot])
+
+    def _choose_load(self, slot: int) -> float:
         loads, shares = zip(*LOAD_MIXES[self.designs[slot].spectrum], strict=True)
         share = float(self._rng.choice(loads, p=shares)) * float(self._rng.uniform(0.92, 1.0))
         share = self.next_load.pop(slot, share)
-        factor = float(self._rng.uniform(*LIFT_OFF_FACTOR))
-        self._factor[slot] = self.next_factor.pop(slot, factor)
         self.load_t[slot] = share * self.capacity_t(slot)
+        factor = float(self._rng.uniform(*LIFT_OFF_FACTOR))
+        return self._ringing.take_up(slot, share, self.next_factor.pop(slot, factor))

@@ -42,8 +42,8 @@ FAULTS = (
         truth=IncidentKind.SHOCK_LOAD,
         may_raise=(IncidentKind.OVERLOAD,),
         parameters={
-            "factor": number(1.6, "1", 1.35, 2.5, "peak over the load at rest", 1.45, 1.6, 1.9),
-            "load": number(0.5, "1", 0.1, 0.9, "load over the capacity", 0.3, 0.5, 0.7),
+            "factor": number(1.6, "1", 1.35, 2.5, "peak over the load at rest", 1.4, 1.5, 1.6, 1.9),
+            "load": number(0.5, "1", 0.1, 0.9, "load over the capacity", 0.15, 0.3, 0.5, 0.7),
         },
         rate_per_year=1.0,
         lasts_s=(300, 600),
@@ -129,12 +129,41 @@ NUISANCES = (
     Injection(
         name="shock_at_lift_off",
         kinds=CRANES,
-        text="A legal load is snatched from the floor: one short peak above its weight.",
-        may_raise=(IncidentKind.SHOCK_LOAD,),
+        text="The rope is taken up fast: a load comes off the floor at a high, legal factor.",
         parameters={
-            "factor": number(1.3, "1", 1.05, 2.0, "dynamic factor at lift-off", 1.15, 1.2, 1.25)
+            "factor": number(
+                1.2, "1", 1.02, 1.3, "dynamic factor at lift-off", 1.1, 1.15, 1.2, 1.25
+            ),
+            "load": number(
+                0.7, "1", 0.05, 0.95, "load over the capacity", 0.15, 0.3, 0.5, 0.7, 0.95
+            ),
         },
         rate_per_year=20.0,
         lasts_s=(300, 600),
+    ),
+    Injection(
+        name="inching",
+        kinds=CRANES,
+        text="Held loads are put in place by short moves; the brake gives a little each time.",
+        parameters={},
+        rate_per_year=200.0,
+        lasts_s=(300, 1800),
+    ),
+    Injection(
+        name="side_load",
+        kinds=CRANES,
+        text="A load stands a little beside the hook: the rope leans, less than in a side pull.",
+        parameters={"angle_deg": number(2.0, "deg", 0, 2.7, "lean of the rope", 1.0, 2.0, 2.5)},
+        rate_per_year=100.0,
+        lasts_s=(300, 600),
+    ),
+    Injection(
+        name="lost_messages",
+        kinds=CRANES,
+        text="Single messages are lost on a bad radio link.",
+        parameters={"share": number(0.1, "1", 0, 1, "share of messages lost", 0.02, 0.1, 0.3)},
+        rate_per_year=12.0,
+        lasts_s=(600, 7200),
+        physical=False,
     ),
 )

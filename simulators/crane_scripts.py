@@ -4,13 +4,20 @@ from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 
-from simulators.crane import SLIP_FLOOR_M, Cranes, Part
+from simulators.crane import PULL_TRAVEL_MPS, SIDE_LOAD_MPS, SLIP_FLOOR_M, Cranes, Part
 from simulators.stage import Script, Stage, hold, pause
 
 CraneScript = Callable[[Stage, Cranes], Script]
 
-SNATCH_S = 0.3
-"""A snatched rope takes up its load in so short a time."""
+JOG_MPS = 0.05
+JOG_S = (0.4, 1.5)
+JOG_PAUSE_S = (0.6, 3.0)
+JOG_FACTORS = (1.02, 1.06)
+"""A load is brought into place by short moves up and down; each start and stop makes it ring."""
+
+SET_SLIP_M = 0.006
+SET_S = 0.2
+"""A sound brake lets the load sink so far in so long a time while it closes."""
 
 SHOCK_S = 2.0
 """A shock or a fall is over after so long."""
@@ -80,7 +87,6 @@ def shock_load(stage: Stage, cranes: Cranes) -> Script:
     yield from _between_cycles(stage, cranes)
     cranes.next_load[slot] = stage.entry.number("load")
     cranes.next_factor[slot] = stage.entry.number("factor")
-    cranes.next_tighten_s[slot] = SNATCH_S
     if (yield from _until_part(stage, cranes, Part.HOISTING)):
         stage.begins()
         stage.evident()
@@ -180,16 +186,67 @@ def _until_part(stage: Stage, cranes: Cranes, part: Part) -> Generator[float | N
 
 
 def shock_at_lift_off(stage: Stage, cranes: Cranes) -> Script:
-    """Snatch a load of 70 % of the capacity from the floor."""
+    """Take up the rope fast: the load comes off the floor at a high but legal dynamic factor."""
     slot = stage.slot
-    cranes.next_load[slot] = 0.7
+    yield from _between_cycles(stage, cranes)
+    cranes.next_load[slot] = stage.entry.number("load")
     cranes.next_factor[slot] = stage.entry.number("factor")
-    cranes.begin_cycle(slot)
-    while not stage.over and slot in cranes.next_factor:
-        cranes.begin_cycle(slot)
-        yield None
+    if (yield from _until_part(stage, cranes, Part.HOISTING)):
+        stage.begins()
+        yield from pause(stage, SHOCK_S)
+        stage.ends()
+
+
+def inching(stage: Stage, cranes: Cranes) -> Script:
+    """Put held loads in place by short moves; the brake closes after each and gives a little."""
+    slot = stage.slot
+    rng = np.random.default_rng(round(stage.entry.start_s * 10.0))
+    while not stage.over:
+        yield from _between_cycles(stage, cranes)
+        cranes.kept_up[slot] = True
+        if not (yield from _until_part(stage, cranes, Part.TRAVELLING)):
+            break
+        if stage.note.from_ns is None:
+            stage.begins()
+        for move in range(int(rng.integers(4, 12))):
+            way = JOG_MPS if move % 2 else -JOG_MPS
+            cranes.jog(slot, way, float(rng.uniform(*JOG_FACTORS)))
+            yield from pause(stage, float(rng.uniform(*JOG_S)))
+            cranes.jog(slot, 0.0, float(rng.uniform(*JOG_FACTORS)))
+            cranes.slip_mps[slot] = SET_SLIP_M / SET_S
+            yield from pause(stage, SET_S)
+            cranes.slip_mps[slot] = 0.0
+            yield from pause(stage, float(rng.uniform(*JOG_PAUSE_S)))
+        cranes.kept_up[slot] = False
+        while cranes.loaded[slot]:
+            yield None
+    cranes.kept_up[slot] = False
+    stage.ends()
+
+
+def side_load(stage: Stage, cranes: Cranes) -> Script:
+    """Lift loads that stand a little beside the hook: the rope leans less than a side pull."""
+    slot = stage.slot
+    yield from _between_cycles(stage, cranes)
+    cranes.pull_deg[slot] = stage.entry.number("angle_deg")
+    cranes.pull_mps[slot] = SIDE_LOAD_MPS
+    cranes.next_tighten_s[slot] = PULL_S
+    if (yield from _until_part(stage, cranes, Part.TIGHTENING)):
+        stage.begins()
+        while cranes.part[slot] in (Part.TIGHTENING, Part.HOISTING):
+            yield None
+        stage.ends()
+    cranes.pull_deg[slot] = 0.0
+    cranes.pull_mps[slot] = PULL_TRAVEL_MPS
+
+
+def lost_messages(stage: Stage, cranes: Cranes) -> Script:
+    """Lose single messages on a bad radio link."""
+    del cranes
     stage.begins()
+    stage.terminal.disturbance.loss_share = stage.entry.number("share")
     yield from hold(stage)
+    stage.terminal.disturbance.loss_share = 0.0
     stage.ends()
 
 
@@ -205,6 +262,9 @@ CRANE_SCRIPTS: Mapping[str, CraneScript] = {
         wind_over_limit,
         gusts,
         shock_at_lift_off,
+        inching,
+        side_load,
+        lost_messages,
     )
 } | {"limiter_defeated": overload}
 """Script by injection name."""

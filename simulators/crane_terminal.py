@@ -1,6 +1,7 @@
 """What crane terminals report: samples while working, slower while idle."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +76,15 @@ class CraneReporter:
     def _values(self, slots: NDArray[np.intp]) -> list[dict[str, object]]:
         if not slots.size:
             return []
+        rows = zip(*(column.tolist() for column in self.columns(slots)), strict=True)
+        return [_sample(*row) for row in rows]
+
+    def columns(self, slots: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
+        """What sensors read now: load, height, speed, command, wind, sway, reach, bridge, chart."""
         cranes, noise = self._cranes, self._rng.normal(0.0, 1.0, (slots.size, 2))
         held = ~np.isnan(cranes.cell_held_t[slots])
         noise_t = np.where(held, 0.0, TARE_NOISE * noise[:, 0] * cranes.rated_t[slots])
-        columns = (
+        return (
             np.round(cranes.measured_t[slots] + noise_t, 3),
             np.round(cranes.height_m[slots], 2),
             np.round(cranes.speed_mps[slots], 3) + 0.0,
@@ -89,8 +95,6 @@ class CraneReporter:
             np.round(cranes.bridge_m[slots], 2),
             cranes.charted[slots],
         )
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [_sample(*row) for row in rows]
 
 
 def _sample(

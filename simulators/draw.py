@@ -3,7 +3,9 @@
 Per device and injection the number of events is Poisson with a mean that holds the device's gamma
 factor, so that over the fleet it is negative binomial (elevators.md 6.3). Physical injections of
 one device never overlap: those that would are dropped, and `Draw.dropped` counts them, since a
-density that drops many is no longer the factor that it says.
+density that drops many is no longer the factor that it says. A lift from which people were freed,
+or where somebody called for help, is looked at before it serves again: two such events of one lift
+are further apart.
 """
 
 from collections import defaultdict
@@ -14,6 +16,7 @@ import numpy as np
 
 from domain.equipment import Equipment
 from domain.errors import UsageError
+from domain.incidents import RESCUE, case_of
 from simulators.catalog import INJECTIONS, Injection
 from simulators.drawn import DAYS_PER_YEAR, Drawn
 from simulators.injection import Value
@@ -24,6 +27,10 @@ DRAWN_MAX = 200_000
 
 REST_S = 180.0
 """Time between two physical injections of one device: machines and people recover."""
+
+RESCUE_REST_S = 3_600.0
+"""Time between two injections of one lift that call for a rescue (ours): in nature they are months
+apart, and the second one would belong to an incident that is still open."""
 
 _SECONDS_PER_YEAR = DAYS_PER_YEAR * 86_400.0
 
@@ -76,12 +83,13 @@ def _expected(scenario: Scenario, drawn: Drawn, equipment: Sequence[Equipment]) 
         drawn.rate_per_year(injection)
         for injection in INJECTIONS.values()
         for one in equipment
-        if _applies(injection, one)
+        if applies(injection, one)
     )
     return rates * scenario.duration_s / _SECONDS_PER_YEAR
 
 
-def _applies(injection: Injection, equipment: Equipment) -> bool:
+def applies(injection: Injection, equipment: Equipment) -> bool:
+    """Whether an injection can befall a device."""
     if injection.name == "long_express_run" and not equipment.express_zone_m:
         return False
     return equipment.kind in injection.kinds
@@ -98,7 +106,7 @@ def _events(
     order = 0
     for injection in INJECTIONS.values():
         rate = drawn.rate_per_year(injection) * years
-        members = [n for n, one in enumerate(equipment) if _applies(injection, one)]
+        members = [n for n, one in enumerate(equipment) if applies(injection, one)]
         if rate == 0.0 or not members:
             continue
         groups = _estates(equipment, members) if injection.estate else [[n] for n in members]
@@ -131,6 +139,7 @@ class _Calendar:
             if entry.injection.physical:
                 self._written[entry.equipment_id].append((entry.start_s, entry.end_s))
         self._until_s: dict[str, float] = {}
+        self._rescued_s: dict[str, float] = {}
 
     def takes(self, event: _Event) -> bool:
         """Take the device for an event if it is free; events come in order of their start."""
@@ -139,11 +148,21 @@ class _Calendar:
         start_s, end_s = event.start_s - REST_S, event.start_s + event.lasts_s
         if start_s < self._until_s.get(event.equipment_id, start_s):
             return False
+        rescue = _calls_for_rescue(INJECTIONS[event.name])
+        rested_s = event.start_s - RESCUE_REST_S
+        if rescue and rested_s < self._rescued_s.get(event.equipment_id, rested_s):
+            return False
         written = self._written.get(event.equipment_id, ())
         if any(start_s < end and begin < end_s + REST_S for begin, end in written):
             return False
         self._until_s[event.equipment_id] = end_s
+        if rescue:
+            self._rescued_s[event.equipment_id] = end_s
         return True
+
+
+def _calls_for_rescue(injection: Injection) -> bool:
+    return injection.truth is not None and case_of(injection.truth) == RESCUE
 
 
 def _entry(event: _Event, rng: np.random.Generator) -> Entry:

@@ -83,6 +83,27 @@ class Reports:
     heartbeat_s: float = 25.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Table ``[work]`` of a scenario.
+
+    Parameters
+    ----------
+    crane_pause_s
+        Longest pause between two hoisting cycles; the shortest is a twelfth of it.
+    crane_lift_m
+        Cranes lift no higher: short lifts give many cycles an hour.
+    """
+
+    crane_pause_s: float = 60.0
+    crane_lift_m: float = 100.0
+
+
+_WORK_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "crane_pause_s": (1.0, 86_400.0),
+    "crane_lift_m": (2.0, 100.0),
+}
+
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "lift_s": (1.0, 900.0),
     "escalator_s": (1.0, 900.0),
@@ -107,6 +128,16 @@ def parse_reports(table: object, errors: list[str]) -> Reports:
     if given.get("crane_hz", 1.0) not in _CRANE_HZ:
         errors.append(f"reports.crane_hz is one of {_CRANE_HZ}, not {given['crane_hz']:g}")
     return Reports(**given)
+
+
+def parse_work(table: object, errors: list[str]) -> Work:
+    """Table ``[work]``; errors are added to the list."""
+    if not isinstance(table, dict):
+        errors.append("[work] is a table")
+        return Work()
+    known_keys("[work]", table, set(_WORK_BOUNDS), errors)
+    given = {k: v for k, v in table.items() if k in _WORK_BOUNDS}
+    return Work(**_numbers("work", given, _WORK_BOUNDS, errors))
 
 
 def parse_drawn(table: object, errors: list[str]) -> Drawn:

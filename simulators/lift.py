@@ -74,7 +74,8 @@ class Phase(IntEnum):
     HELD = 7
 
 
-_IDLE, _MOVING, _STOPPING = int(Phase.IDLE), int(Phase.MOVING), int(Phase.STOPPING)
+# Plain integers: members of an enumeration are slow to look up and to compare.
+_IDLE, _OPENING, _OPEN, _CLOSING, _STARTING, _MOVING, _STOPPING, _HELD = map(int, Phase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,7 @@ class Lifts:
         self.mains = np.ones(n, dtype=bool)
         self.trips = rng.integers(10_000, 900_000, n)
         self.door_cycles = (self.trips * rng.uniform(1.0, 1.2, n)).astype(np.int64)
+        self.served = np.zeros(n, dtype=np.int64)
         self.running_s = self.trips * rng.uniform(8.0, 20.0, n)
         self._runs = Runs(n)
         self._run_start_s = np.zeros(n)
@@ -213,16 +215,18 @@ class Lifts:
 
     def stand(self, slot: int) -> None:
         """Hold the car where it is until a script releases it."""
-        self._set(slot, Phase.HELD, float("inf"))
+        self._set(slot, _HELD, float("inf"))
 
     def release(self, slot: int) -> None:
         """Let a held, empty car answer calls again."""
-        self._set(slot, Phase.IDLE, float("inf"))
+        self._set(slot, _IDLE, float("inf"))
 
     def step(self, now_s: float) -> None:
         """Advance all lifts to ``now_s``, one step after the last one."""
         self._move(now_s)
-        for slot in (now_s >= self.phase_end_s - 1e-9).nonzero()[0]:
+        over = now_s >= self.phase_end_s - 1e-9
+        over &= ~(self.door_held & (self.phase == _OPEN))
+        for slot in over.nonzero()[0]:
             self._finish(int(slot), now_s)
         calling = (self.phase == _IDLE) & (now_s >= self.next_call_s) & self.accepting
         for slot in calling.nonzero()[0]:
@@ -269,25 +273,24 @@ class Lifts:
             clearance_m = float(np.abs(self.floor_m[slot] - rest_m).min())
             if speed > 0.4 and clearance_m > 3.0 * DOOR_ZONE_M:  # noqa: PLR2004 - any real motion
                 self.stop_armed[slot] = self.stop_empty[slot] = False
-                self._set(int(slot), Phase.STOPPING, now_s + speed / STOP_DECELERATION_MPS2)
+                self._set(int(slot), _STOPPING, now_s + speed / STOP_DECELERATION_MPS2)
 
     def _finish(self, slot: int, now_s: float) -> None:
-        phase = Phase(int(self.phase[slot]))
-        if phase is Phase.OPENING:
+        phase = int(self.phase[slot])
+        if phase == _OPENING:
             self._exchange_people(slot, now_s)
-        elif phase is Phase.OPEN:
-            if not self.door_held[slot]:
-                self._set(slot, Phase.CLOSING, now_s + DOOR_S)
-        elif phase is Phase.CLOSING:
+        elif phase == _OPEN:
+            self._set(slot, _CLOSING, now_s + DOOR_S)
+        elif phase == _CLOSING:
             self._door_closed(slot, now_s)
-        elif phase is Phase.STARTING:
+        elif phase == _STARTING:
             self._start_ride(slot, now_s)
-        elif phase is Phase.MOVING:
+        elif phase == _MOVING:
             self._arrived(slot, now_s)
-        elif phase is Phase.STOPPING:
+        elif phase == _STOPPING:
             self.speed_mps[slot] = 0.0
             self.direction[slot] = 0
-            self._set(slot, Phase.HELD, float("inf"))
+            self._set(slot, _HELD, float("inf"))
 
     def _take_call(self, slot: int, now_s: float) -> None:
         design = self.designs[slot]
@@ -308,7 +311,7 @@ class Lifts:
         if origin == here:
             self._begin_opening(slot, now_s)
         else:
-            self._arrive[slot] = Phase.OPENING
+            self._arrive[slot] = _OPENING
             self._start_run(slot, float(self.floor_m[slot, origin]), now_s)
 
     def _far_floor(self, slot: int, here: int) -> int:
@@ -323,7 +326,7 @@ class Lifts:
 
     def _begin_opening(self, slot: int, now_s: float) -> None:
         self.door_cycles[slot] += 1
-        self._set(slot, Phase.OPENING, now_s + DOOR_S)
+        self._set(slot, _OPENING, now_s + DOOR_S)
 
     def _exchange_people(self, slot: int, now_s: float) -> None:
         moved = 0
@@ -335,7 +338,7 @@ class Lifts:
             self._seat(slot, int(self._group[slot]))
             self._group[slot] = 0
         dwell_s = self._rng.uniform(*DWELL_S) + BOARDING_S * moved
-        self._set(slot, Phase.OPEN, now_s + dwell_s)
+        self._set(slot, _OPEN, now_s + dwell_s)
 
     def _seat(self, slot: int, people: int) -> None:
         mean, spread = PERSON_KG
@@ -346,15 +349,15 @@ class Lifts:
         if self._rng.random() < REOPEN_SHARE:
             self._begin_opening(slot, now_s)
         elif self.people[slot]:
-            self._set(slot, Phase.STARTING, now_s + START_DELAY_S)
+            self._set(slot, _STARTING, now_s + START_DELAY_S)
         else:
-            self._set(slot, Phase.IDLE, float("inf"))
+            self._set(slot, _IDLE, float("inf"))
 
     def _start_ride(self, slot: int, now_s: float) -> None:
         if self.start_jammed[slot]:
             self.stand(slot)
             return
-        self._arrive[slot] = Phase.OPENING
+        self._arrive[slot] = _OPENING
         self._start_run(slot, float(self.floor_m[slot, self._target[slot]]), now_s)
 
     def _start_run(
@@ -373,7 +376,8 @@ class Lifts:
         self._run_from_m[slot], self._run_to_m[slot] = self.position_m[slot], to_m
         self.direction[slot] = 1 if way_m > 0 else -1
         self.trips[slot] += 1
-        self._set(slot, Phase.MOVING, now_s + run.duration_s)
+        self.served[slot] += speed_mps is None
+        self._set(slot, _MOVING, now_s + run.duration_s)
 
     def _arrived(self, slot: int, now_s: float) -> None:
         self.position_m[slot] = self._run_to_m[slot]
@@ -382,12 +386,12 @@ class Lifts:
         self._sense_level(np.array([slot]))
         if self.door_jammed[slot] and self.people[slot]:
             self.stand(slot)
-        elif self._arrive[slot] == Phase.OPENING:
+        elif self._arrive[slot] == _OPENING:
             self._begin_opening(slot, now_s)
         else:
-            self._set(slot, Phase(int(self._arrive[slot])), float("inf"))
+            self._set(slot, int(self._arrive[slot]), float("inf"))
 
-    def _set(self, slot: int, phase: Phase, end_s: float) -> None:
+    def _set(self, slot: int, phase: int, end_s: float) -> None:
         self.phase[slot] = phase
         self.phase_end_s[slot] = end_s
 

@@ -6,6 +6,9 @@ from domain.readings import Stream
 from simulators.lift import Lifts, Phase
 from simulators.stage import Script, Stage, hold, pause
 
+# Plain integers: members of an enumeration are slow to look up, and scripts ask in every step.
+_IDLE, _OPEN, _MOVING, _HELD = map(int, (Phase.IDLE, Phase.OPEN, Phase.MOVING, Phase.HELD))
+
 LiftScript = Callable[[Stage, Lifts], Script]
 
 SHORTEST_CREEP_M = 0.5
@@ -28,7 +31,7 @@ def entrapment_off_level(stage: Stage, lifts: Lifts) -> Script:
     lifts.stop_armed[slot] = True
     yield from _until_held(stage, lifts)
     lifts.stop_armed[slot] = False
-    if lifts.phase[slot] == Phase.HELD:
+    if lifts.phase[slot] == _HELD:
         yield from _trapped(stage, lifts, lambda: lifts.relevel(slot, stage.clock.now_s))
 
 
@@ -41,7 +44,7 @@ def entrapment_at_level(stage: Stage, lifts: Lifts) -> Script:
     jam[slot] = True
     yield from _until_held(stage, lifts)
     jam[slot] = False
-    if lifts.phase[slot] == Phase.HELD:
+    if lifts.phase[slot] == _HELD:
         yield from _trapped(stage, lifts, lambda: lifts.open_here(slot, stage.clock.now_s))
 
 
@@ -74,7 +77,7 @@ def cleaner_holding_door(stage: Stage, lifts: Lifts) -> Script:
     """Hold the door open at a floor with a person in the car."""
     slot = stage.slot
     lifts.ride(slot, 1)
-    while not stage.over and not (lifts.phase[slot] == Phase.OPEN and lifts.people[slot]):
+    while not stage.over and not (lifts.phase[slot] == _OPEN and lifts.people[slot]):
         yield None
     lifts.door_held[slot] = True
     stage.begins()
@@ -90,7 +93,7 @@ def out_of_service_with_person(stage: Stage, lifts: Lifts) -> Script:
     lifts.start_jammed[slot] = True
     yield from _until_held(stage, lifts)
     lifts.start_jammed[slot] = False
-    if lifts.phase[slot] != Phase.HELD:
+    if lifts.phase[slot] != _HELD:
         return
     _enter_mode(stage, lifts, 0, "42")
     yield from hold(stage)
@@ -105,14 +108,14 @@ def inspection(stage: Stage, lifts: Lifts) -> Script:
     lifts.start_jammed[slot] = True
     yield from _until_held(stage, lifts)
     lifts.start_jammed[slot] = False
-    if lifts.phase[slot] != Phase.HELD:
+    if lifts.phase[slot] != _HELD:
         return
     _enter_mode(stage, lifts, 2, "43")
     while not stage.over:
         lifts.creep(slot, _between_floors(lifts, slot), stage.clock.now_s)
         yield from _until_held(stage, lifts)
         yield from pause(stage, stage.entry.number("stop_s"))
-    while lifts.phase[slot] != Phase.HELD:
+    while lifts.phase[slot] != _HELD:
         yield None
     lifts.relevel(slot, stage.clock.now_s)
     while lifts.people[slot]:
@@ -162,10 +165,10 @@ def stopped_outside_zone(stage: Stage, lifts: Lifts) -> Script:
         return
     lifts.stop_empty[slot] = True
     lifts.run_empty(slot, lifts.far_height(slot), stage.clock.now_s, arrive=Phase.IDLE)
-    while lifts.phase[slot] not in (Phase.HELD, Phase.IDLE):
+    while lifts.phase[slot] not in (_HELD, _IDLE):
         yield None
     lifts.stop_empty[slot] = False
-    if lifts.phase[slot] == Phase.HELD:
+    if lifts.phase[slot] == _HELD:
         yield from _stand_with_code(stage)
         yield from _level(stage, lifts)
         stage.ends()
@@ -178,14 +181,14 @@ def moved_with_door_open(stage: Stage, lifts: Lifts) -> Script:
     if not (yield from _take_empty(stage, lifts)):
         return
     lifts.open_here(slot, stage.clock.now_s)
-    while lifts.phase[slot] != Phase.OPEN:
+    while lifts.phase[slot] != _OPEN:
         yield None
     lifts.door_forced_open[slot] = True
     way_m = stage.entry.number("by_m") * (1.0 if lifts.floor[slot] == 0 else -1.0)
     lifts.creep(slot, float(lifts.position_m[slot]) + way_m, stage.clock.now_s)
     stage.begins()
     stage.evident()
-    while lifts.phase[slot] != Phase.HELD:
+    while lifts.phase[slot] != _HELD:
         yield None
     yield from _stand_with_code(stage)
     lifts.door_forced_open[slot] = False
@@ -204,7 +207,7 @@ def over_travel(stage: Stage, lifts: Lifts) -> Script:
     by_m = stage.entry.number("by_m")
     end_m = floors_m[0] - by_m if down else floors_m[-1] + by_m
     lifts.run_empty(slot, end_m, stage.clock.now_s, arrive=Phase.HELD)
-    while lifts.phase[slot] != Phase.HELD:
+    while lifts.phase[slot] != _HELD:
         yield None
     yield from _stand_with_code(stage)
     yield from _level(stage, lifts)
@@ -237,10 +240,10 @@ def door_cycling(stage: Stage, lifts: Lifts) -> Script:
         attempts += 1
         if attempts == EVIDENT_CYCLES:
             stage.evident()
-        while lifts.phase[slot] != Phase.OPEN:
+        while lifts.phase[slot] != _OPEN:
             yield None
         lifts.phase_end_s[slot] = stage.clock.now_s + stage.entry.number("open_s")
-        while lifts.phase[slot] != Phase.IDLE:
+        while lifts.phase[slot] != _IDLE:
             yield None
         yield from pause(stage, CLOSED_S)
     stage.ends()
@@ -281,7 +284,7 @@ def held_at_level(stage: Stage, lifts: Lifts) -> Script:
     """Hold the door at a floor with people inside and outside."""
     slot = stage.slot
     lifts.ride(slot, round(stage.entry.number("people")))
-    while not stage.over and not (lifts.phase[slot] == Phase.OPEN and lifts.people[slot]):
+    while not stage.over and not (lifts.phase[slot] == _OPEN and lifts.people[slot]):
         yield None
     lifts.drop_ride(slot)
     if stage.over:
@@ -317,7 +320,7 @@ def presence_held(stage: Stage, lifts: Lifts) -> Script:
     idle_s = stage.entry.number("idle_s")
     lifts.next_call_s[slot] = stage.clock.now_s + idle_s
     while not stage.over:
-        if lifts.phase[slot] != Phase.IDLE:
+        if lifts.phase[slot] != _IDLE:
             lifts.next_call_s[slot] = stage.clock.now_s + idle_s
         yield None
     lifts.presence_forced[slot] = False
@@ -378,23 +381,21 @@ def _trapped(stage: Stage, lifts: Lifts, rescue: Callable[[], None]) -> Script:
 
 
 def _until_held(stage: Stage, lifts: Lifts) -> Script:
-    while not stage.over and lifts.phase[stage.slot] != Phase.HELD:
+    while not stage.over and lifts.phase[stage.slot] != _HELD:
         yield None
     lifts.drop_ride(stage.slot)
 
 
 def _until_riding(stage: Stage, lifts: Lifts) -> Script:
     slot = stage.slot
-    while lifts.ride_pending(slot) or not (
-        lifts.phase[slot] == Phase.MOVING and lifts.people[slot]
-    ):
+    while lifts.ride_pending(slot) or not (lifts.phase[slot] == _MOVING and lifts.people[slot]):
         yield None
 
 
 def _until_empty(stage: Stage, lifts: Lifts) -> Script:
     slot = stage.slot
     lifts.accepting[slot] = False
-    while not stage.over and (lifts.phase[slot] != Phase.IDLE or lifts.people[slot]):
+    while not stage.over and (lifts.phase[slot] != _IDLE or lifts.people[slot]):
         yield None
 
 
@@ -423,7 +424,7 @@ def _stand_with_code(stage: Stage) -> Script:
 def _level(stage: Stage, lifts: Lifts) -> Script:
     """Somebody levels the car; its door opens and closes."""
     lifts.relevel(stage.slot, stage.clock.now_s)
-    while lifts.phase[stage.slot] != Phase.OPEN:
+    while lifts.phase[stage.slot] != _OPEN:
         yield None
 
 

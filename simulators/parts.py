@@ -18,6 +18,10 @@ PART_DEVICES: Mapping[Kind, int] = {
 }
 """Devices of one part: enough that array operations pay, few enough to share out over processes."""
 
+PART_LIFTS_MAX = 1_000
+"""Most lifts of one part: two parts share a large fleet until they are so large. Lifts step five
+times a second, so that the fixed cost of a step counts most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -60,9 +64,10 @@ class Part:
 def parts(fleet: FleetSize) -> tuple[Part, ...]:
     """Parts of a fleet, the same ones whoever simulates them: one kind each, in world order."""
     ranges = [
-        (kind, range(start, min(start + PART_DEVICES[kind], fleet.of(kind))))
+        (kind, range(start, min(start + size, fleet.of(kind))))
         for kind in ORDER
-        for start in range(0, fleet.of(kind), PART_DEVICES[kind])
+        for size in (_devices(kind, fleet),)
+        for start in range(0, fleet.of(kind), size)
     ]
     return tuple(
         Part(
@@ -71,3 +76,11 @@ def parts(fleet: FleetSize) -> tuple[Part, ...]:
         )
         for number, (own, slots) in enumerate(ranges, start=1)
     )
+
+
+def _devices(kind: Kind, fleet: FleetSize) -> int:
+    """Devices of a part of one kind."""
+    size = PART_DEVICES[kind]
+    if kind is not Kind.LIFT:
+        return size
+    return max(size, min(-(-fleet.lifts // 2), PART_LIFTS_MAX))

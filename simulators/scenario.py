@@ -16,7 +16,7 @@ from domain.equipment import Kind
 from domain.errors import UsageError
 from simulators.catalog import INJECTIONS, SIMULATED, Injection, Parameter, Value
 from simulators.checking import attempt, known_keys, nearest, number
-from simulators.drawn import Drawn, Reports, parse_drawn, parse_reports
+from simulators.drawn import Drawn, Reports, Work, parse_drawn, parse_reports, parse_work
 
 DEVICES_MAX = 20_000
 """Simulated devices in one world."""
@@ -114,6 +114,7 @@ class Scenario:
     entries: tuple[Entry, ...] = ()
     drawn: Drawn | None = None
     reports: Reports = field(default_factory=Reports)
+    work: Work = field(default_factory=Work)
 
     def entries_of(self, what: str) -> tuple[Entry, ...]:
         """Entries of one injection."""
@@ -227,6 +228,7 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
     entries = tuple(_entries(document.get("entry", []), fleet, errors))
     drawn = parse_drawn(document["drawn"], errors) if "drawn" in document else None
     reporting = parse_reports(document.get("reports", {}), errors)
+    work = parse_work(document.get("work", {}), errors)
     if errors:
         raise UsageError(f"scenario {name}:\n" + "\n".join(f"- {error}" for error in errors))
     return Scenario(
@@ -236,10 +238,11 @@ def parse(text: str, *, name: str = "scenario") -> Scenario:
         entries=entries,
         drawn=drawn,
         reports=reporting,
+        work=work,
     )
 
 
-_KEYS = {"name", "duration_s", "fleet", "reports", "entry", "drawn"}
+_KEYS = {"name", "duration_s", "fleet", "reports", "work", "entry", "drawn"}
 _FLEET_KEYS = tuple(size.name for size in fields(FleetSize))
 
 

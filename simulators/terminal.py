@@ -53,6 +53,7 @@ class Disturbance:
     delay_s: float = 0.0
     repeat_share: float = 0.0
     repeat_s: float = 0.0
+    loss_share: float = 0.0
     sentinels: bool = False
     sensors: dict[str, Callable[[float], float]] = field(default_factory=dict)
 
@@ -83,6 +84,7 @@ class Terminal:
         return bool(
             way.delay_share
             or way.repeat_share
+            or way.loss_share
             or way.sentinels
             or way.sensors
             or self.clock_offset_ns
@@ -195,6 +197,8 @@ class Terminals:
             terminal.keep_next = False
         at_ns = self._clock.now_ns + terminal.latency_ns
         disturbance = terminal.disturbance
+        if disturbance.loss_share and self._rng.random() < disturbance.loss_share:
+            return
         if disturbance.delay_share and self._rng.random() < disturbance.delay_share:
             at_ns += seconds(self._rng.uniform(0.0, disturbance.delay_s))
         retain = stream is _ALIVE

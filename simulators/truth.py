@@ -63,7 +63,8 @@ class Statistic:
     ----------
     statistic
         ``hoist_cycles``: loads lifted and set down (or lost). ``load_spectrum_kp``: mean cube of
-        load over rated load of these cycles.
+        load over rated load of these cycles. ``trips``: runs of a lift that served calls.
+        ``traffic_days``: the same over the lift's natural trips a day.
     from_ns, to_ns
         Time that it covers.
     """
@@ -86,7 +87,11 @@ class Statistic:
         return json.dumps(record, ensure_ascii=False)
 
 
-def write_truth(path: Path, truths: Iterable[Truth | Statistic]) -> None:
+Line = Truth | Statistic
+"""What stands in a truth file."""
+
+
+def write_truth(path: Path, truths: Iterable[Line]) -> None:
     """Write a truth file, one JSON object a line."""
     text = "".join(truth.line() + "\n" for truth in truths)
     path.write_text(text, encoding="utf-8")

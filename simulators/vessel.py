@@ -24,7 +24,8 @@ ZERO_S = 10.0
 UNLOCKED_S = 5.0
 FILL_S = 40.0
 VENT_S = 30.0
-"""Time constants of filling and of venting."""
+DOOR_S = 1.0
+"""Time constants of filling, of venting, and of a door that opens under pressure."""
 
 ZERO_MPA = 0.004
 """The interlock frees the lock below so much."""
@@ -124,7 +125,7 @@ class Vessels:
         self._now_s = now_s
         filling = (self.part == Batch.PRESSURISING) | (self.part == Batch.HOLD)
         target = np.where(filling, self.working_mpa, 0.0)
-        lag_s = np.where(filling, FILL_S, self.vent_s)
+        lag_s = np.select([filling, self.part == Batch.OPEN], [FILL_S, DOOR_S], self.vent_s)
         self.pressure_mpa += (target - self.pressure_mpa) * (1.0 - np.exp(-dt_s / lag_s))
         heat = np.where(filling, self.working_c, AMBIENT_C)
         self.temperature_c += (heat - self.temperature_c) * (1.0 - np.exp(-dt_s / HEAT_S))

@@ -5,8 +5,8 @@ byte, in whatever portions `World.step` is asked for them.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -17,10 +17,11 @@ from simulators.boiler import Boilers
 from simulators.boiler_scripts import BOILER_SCRIPTS
 from simulators.boiler_terminal import BoilerReporter
 from simulators.clock import STEP_NS, STEP_S, STEPS_PER_S, Clock
-from simulators.crane import Cranes
+from simulators.crane import CYCLES_PER_YEAR, Cranes
 from simulators.crane_scripts import CRANE_SCRIPTS
 from simulators.crane_terminal import CraneReporter
 from simulators.draw import draw_entries
+from simulators.drawn import DAYS_PER_YEAR
 from simulators.escalator import EscalatorReporter, Escalators
 from simulators.escalator_scripts import ESCALATOR_SCRIPTS
 from simulators.lift import Lifts
@@ -75,20 +76,22 @@ class _Reporter(Protocol):
         """Send what is due."""
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True)
 class _Running:
-    """An entry that has begun; ordered by when it goes on, then by when it began.
+    """An entry that has begun.
 
     Parameters
     ----------
+    number
+        Of all that have begun.
     device
         Device that a physical entry has to itself; ``None`` for another entry.
     """
 
     wake_s: float
     number: int
-    device: int | None = field(compare=False)
-    script: Script = field(compare=False)
+    device: int | None
+    script: Script
 
     def goes_on(self, now_s: float) -> bool:
         """Resume the script; whether it has not ended."""
@@ -114,6 +117,8 @@ class World:
     part
         Devices to simulate, of `parts`; default all. A part's devices live their own lives, so a
         world in parts does not send what the whole world sends, but each part is reproducible.
+    crane_reporter
+        Makes what takes the samples of cranes; default their terminals.
 
     Attributes
     ----------
@@ -124,9 +129,16 @@ class World:
     """
 
     def __init__(
-        self, scenario: Scenario, seed: int, start_ns: int, *, part: Part | None = None
+        self,
+        scenario: Scenario,
+        seed: int,
+        start_ns: int,
+        *,
+        part: Part | None = None,
+        crane_reporter: Callable[..., CraneReporter] = CraneReporter,
     ) -> None:
         self.seed = seed
+        self._crane_reporters = crane_reporter
         self.start_ns = start_ns
         self._clock = Clock(start_ns)
         streams = np.random.default_rng(seed).spawn(12)
@@ -150,7 +162,8 @@ class World:
         ]
         self._waiting = sorted(self._notes, key=lambda note: -note.entry.start_s)
         self._postponed: list[TruthNote] = []
-        self._running: list[_Running] = []
+        # By when they go on, then by when they began: plain numbers compare fastest.
+        self._running: list[tuple[float, int, _Running]] = []
         self._resting: list[_Running] = []
         self._taken: set[int | None] = set()
         self._begun_count = 0
@@ -174,14 +187,20 @@ class World:
         first, terminals = self._first, self._terminals
         self._lifts = Lifts(own(Kind.LIFT, people.lifts), streams[2], start_hour=start_hour)
         self._boilers = Boilers(own(Kind.BOILER, people.boilers), streams[3])
-        self._cranes = Cranes(own(Kind.CRANE, people.cranes), streams[4])
+        work = self.scenario.work
+        self._cranes = Cranes(
+            own(Kind.CRANE, people.cranes),
+            streams[4],
+            pause_s=work.crane_pause_s,
+            lift_m=work.crane_lift_m,
+        )
         self._escalators = Escalators(own(Kind.ESCALATOR, people.escalators), streams[9])
         self._vessels = Vessels(own(Kind.VESSEL, people.vessels), streams[10])
         self._lift_reporter = LiftReporter(self._lifts, terminals, first[Kind.LIFT], streams[5])
         self._boiler_reporter = BoilerReporter(
             self._boilers, terminals, first[Kind.BOILER], streams[6]
         )
-        self._crane_reporter = CraneReporter(
+        self._crane_reporter = self._crane_reporters(
             self._cranes,
             terminals,
             first[Kind.CRANE],
@@ -239,15 +258,19 @@ class World:
         return tuple(note.place for note in self._notes)
 
     def statistics(self) -> tuple[Statistic, ...]:
-        """True counts of each crane since the start: hoisting cycles and load spectrum."""
+        """True counts since the start: traffic of lifts, hoisting cycles and load of cranes."""
         first = self._first[Kind.CRANE]
         span = {"from_ns": self.start_ns, "to_ns": self.now_ns}
-        lines: list[Statistic] = []
+        lines = self._traffic(span)
         for slot in range(len(self._cranes)):
             crane_id = self._equipment[first + slot].id
             cycles, k_p = int(self._cranes.cycles[slot]), self._cranes.k_p(slot)
             lines.append(
                 Statistic(statistic="hoist_cycles", equipment_id=crane_id, value=cycles, **span)
+            )
+            days = cycles / CYCLES_PER_YEAR * DAYS_PER_YEAR
+            lines.append(
+                Statistic(statistic="traffic_days", equipment_id=crane_id, value=days, **span)
             )
             if k_p is not None:
                 lines.append(
@@ -256,6 +279,18 @@ class World:
                     )
                 )
         return tuple(lines)
+
+    def _traffic(self, span: Mapping[str, int]) -> list[Statistic]:
+        first, lines = self._first[Kind.LIFT], list[Statistic]()
+        for slot, design in enumerate(self._lifts.designs):
+            lift_id = self._equipment[first + slot].id
+            trips = float(self._lifts.served[slot])
+            days = trips / design.trips_per_day
+            lines.append(Statistic(statistic="trips", equipment_id=lift_id, value=trips, **span))
+            lines.append(
+                Statistic(statistic="traffic_days", equipment_id=lift_id, value=days, **span)
+            )
+        return lines
 
     def step(self, until_ns: int) -> list[Outgoing]:
         """Messages that reach the broker up to ``until_ns`` and were not given before, in order."""
@@ -319,14 +354,14 @@ class World:
             self._postponed.append(self._waiting.pop())
         if self._postponed:
             self._begin(now_s)
-        while self._running and self._running[0].wake_s <= now_s:
-            run = heapq.heappop(self._running)
+        while self._running and self._running[0][0] <= now_s:
+            run = heapq.heappop(self._running)[2]
             if run.goes_on(now_s):
                 self._resting.append(run)
             else:
                 self._taken.discard(run.device)
         for run in self._resting:
-            heapq.heappush(self._running, run)
+            heapq.heappush(self._running, (run.wake_s, run.number, run))
         self._resting.clear()
 
     def _begin(self, now_s: float) -> None:
@@ -341,10 +376,11 @@ class World:
                 continue
             if device is not None:
                 self._taken.add(device)
-            self._unproven.append(note)
+            if not note.entry.injection.nuisance:
+                self._unproven.append(note)
             self._begun_count += 1
             run = _Running(now_s, self._begun_count, device, self._script(stage))
-            heapq.heappush(self._running, run)
+            heapq.heappush(self._running, (run.wake_s, run.number, run))
 
     def _note_evidence(self) -> None:
         if not self._unproven:

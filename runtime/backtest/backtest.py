@@ -15,6 +15,7 @@ from runtime.backtest import columns, report, streams
 from runtime.backtest.budget import exceeded, read_budget
 from runtime.backtest.compare import compare, subjects
 from runtime.backtest.evidence import pictures
+from runtime.backtest.exposure import exposure_of, exposure_report, false_bounds
 from runtime.backtest.history import History, recorded, stored
 from runtime.backtest.judging import Judged, Run, judge, judge_incidents
 from runtime.backtest.page import write_page
@@ -216,10 +217,14 @@ def _report(
     done: Sequence[Played],
 ) -> dict[str, Any]:
     together = judge_incidents(run, [found for one in done for found in one.findings[0]])
+    kinds = sorted({one.kind for one in run.equipment})
     written: dict[str, Any] = {
-        "detectors": {name: report.detector_report(one) for name, one in judged[0].items()},
+        "detectors": {name: _detector_report(history, run, one) for name, one in judged[0].items()},
         **report.run_report(run),
-        "incidents": report.detector_report(together),
+        "incidents": _detector_report(history, run, together),
+        "exposure": {
+            str(kind): exposure_report(exposure_of(run, history.truths, {kind})) for kind in kinds
+        },
         "origin": dict(history.index.origin),
         "densities": dict(history.index.densities),
         "rows": sum(one.rows for one in done),
@@ -230,6 +235,16 @@ def _report(
     }
     if len(judged) > 1:
         written["compare"] = compare(judged[0], judged[1])
+    return written
+
+
+def _detector_report(history: History, run: Run, one: Judged) -> dict[str, Any]:
+    """A detector's figures, with bounds of its false alarms by what could have raised them."""
+    written = report.detector_report(one)
+    exposure = exposure_of(run, history.truths, one.equipment)
+    written["false_bounds"] = false_bounds(one.score, exposure)
+    for level, score in one.levels.items():
+        written["levels"][str(level)]["false_bounds"] = false_bounds(score, exposure)
     return written
 
 

@@ -9,6 +9,9 @@ from domain.messages import Frame, Message
 from domain.readings import ReadingBatch
 from ingest.decoder import Decoder
 
+DECODED_MESSAGES = 2_000
+"""About so many messages are decoded at once: the decoder walks over all of a call repeatedly."""
+
 
 class Chunk(NamedTuple):
     """Rows received before an instant and after the chunk before.
@@ -39,14 +42,20 @@ def decoded(
     """
     decoder = Decoder(fleet)
     frames: list[Frame] = []
-    until_ns = start_ns + slice_ns
+    batches: list[ReadingBatch] = []
+    held, until_ns = 0, start_ns + slice_ns
     for frame in _frames(messages, start_ns):
         frames.append(frame)
-        if not frame.messages and frame.received_at_ns >= until_ns:
-            yield Chunk(decoder.decode(frames).batches, until_ns)
-            frames, until_ns = [], until_ns + slice_ns
+        held += len(frame.messages)
+        over = not frame.messages and frame.received_at_ns >= until_ns
+        if over or held >= DECODED_MESSAGES:
+            batches += decoder.decode(frames).batches
+            frames, held = [], 0
+        if over:
+            yield Chunk(tuple(batches), until_ns)
+            batches, until_ns = [], until_ns + slice_ns
     if frames:
-        yield Chunk(decoder.decode(frames).batches, frames[-1].received_at_ns)
+        yield Chunk((*batches, *decoder.decode(frames).batches), frames[-1].received_at_ns)
 
 
 def _frames(messages: Iterable[Message], start_ns: int) -> Iterator[Frame]:

@@ -19,6 +19,7 @@ from domain.equipment import Kind
 from domain.errors import UsageError
 from domain.readings import NO_SEQ, ReadingBatch
 from runtime.backtest.chunks import Chunk
+from runtime.backtest.database import in_memory
 
 INDEX = "columns.json"
 INDEX_VERSION = 1
@@ -139,7 +140,7 @@ def read_chunks(directory: Path, parts: Sequence[Part], kind: Kind) -> Iterator[
         If a file is missing or damaged.
     """
     merged = _Merged(parts, kind)
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with in_memory() as connection:
         for number in range(max((len(part.chunks) for part in parts), default=0)):
             present = [part for part in parts if number < len(part.chunks)]
             batch = merged.read(connection, directory, present, number)
@@ -229,7 +230,7 @@ def _write(path: Path, batches: Sequence[ReadingBatch]) -> None:
     columns[_UNKNOWN] = unknown @ (1 << np.arange(unknown.shape[1], dtype=np.int64))
     for place, channel in enumerate(CHANNELS[kind]):
         columns[channel.name] = np.ascontiguousarray(values[:, place])
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with in_memory() as connection:
         connection.register("incoming", columns)
         connection.execute(
             "COPY (FROM incoming) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)]

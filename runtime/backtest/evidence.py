@@ -14,6 +14,7 @@ from domain.equipment import Kind
 from domain.errors import UsageError
 from domain.instants import seconds
 from runtime.backtest.columns import Index, Part
+from runtime.backtest.database import in_memory
 
 CHANNELS_MAX = 6
 """Channels of one plot."""
@@ -100,7 +101,7 @@ def pictures(directory: Path, index: Index, subjects: Iterable[Subject]) -> list
         If a file of the history is missing or damaged.
     """
     channels = _channels_of_detectors()
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with in_memory() as connection:
         return [
             Picture(
                 title=subject.title,

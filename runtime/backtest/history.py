@@ -26,7 +26,7 @@ from runtime.backtest.shards import together
 from runtime.backtest.streams import REGISTRY, TRUTH, Stream, read_registry
 from runtime.backtest.tasks import Parameters, Playing, Recording, record
 from runtime.backtest.truths import read_truths
-from simulators.truth import Truth, write_truth
+from simulators.truth import Line, write_truth
 
 SLICE_S = 3_600
 SLICE_MIN_S = 60
@@ -47,7 +47,7 @@ class History:
     directory: Path
     index: Index
     equipment: Mapping[str, Equipment]
-    truths: tuple[Truth, ...]
+    truths: tuple[Line, ...]
 
     def tasks(self, versions: Sequence[Parameters], workers: int) -> list[Playing]:
         """Tasks of all devices, those with most work first."""

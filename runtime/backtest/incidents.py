@@ -1,14 +1,14 @@
 """Findings to incidents by the production intake, in memory, with people who close what is over."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from detectors.scoring import Alarm
 from dispatch import lifecycle
 from dispatch.intake import take_one
 from domain.equipment import Firm
-from domain.findings import Finding, Phase
+from domain.findings import Finding, Phase, standing_claims
 from domain.incidents import (
     ENDED_STATES,
     CloseReason,
@@ -40,13 +40,35 @@ def incidents_of(findings: Iterable[Finding], *, closed_after_ns: int | None) ->
     closed_after_ns
         When people close a rescue that is over; ``None`` = never.
     """
+    return list(_taken(findings, closed_after_ns).incidents.values())
+
+
+def alarms_of(findings: Iterable[Finding], *, closed_after_ns: int, end_ns: int) -> list[Alarm]:
+    """Incidents that findings open, as scores see them.
+
+    Parameters
+    ----------
+    closed_after_ns
+        When people close a rescue that is over.
+    end_ns
+        End of the run, until when they do.
+    """
+    desk = _taken(findings, closed_after_ns)
+    desk.close_rest(end_ns, closed_after_ns)
+    return [
+        replace(alarm_of(incident), stood=desk.stood(incident.id), closed_ns=_closed_ns(incident))
+        for incident in desk.incidents.values()
+    ]
+
+
+def _taken(findings: Iterable[Finding], closed_after_ns: int | None) -> "_Desk":
     desk = _Desk()
     tx = cast("StateTransaction", _Transaction(incidents=desk))
     for finding in findings:
         if closed_after_ns is not None:
             desk.close_old(finding, closed_after_ns)
         take_one(tx, finding, None)
-    return list(desk.incidents.values())
+    return desk
 
 
 def alarm_of(incident: Incident) -> Alarm:
@@ -61,6 +83,13 @@ def alarm_of(incident: Incident) -> Alarm:
     )
 
 
+def _closed_ns(incident: Incident) -> int | None:
+    """When nobody had to look after it any more; what telemetry resolves has no other instant."""
+    if incident.closed_at_ns is None and incident.state in ENDED_STATES:
+        return incident.condition_ended_at_ns
+    return incident.closed_at_ns
+
+
 class _Desk:
     """`domain.ports.Incidents` as far as the intake asks for it, and the people behind it."""
 
@@ -69,15 +98,44 @@ class _Desk:
         self._last: dict[tuple[str, str], str] = {}
         self._findings: dict[str, Finding] = {}
         self._events: dict[str, list[IncidentEvent]] = {}
+        self._joined: dict[str, list[Finding]] = {}
+
+    def stood(self, incident_id: str) -> tuple[tuple[int, int | None], ...]:
+        """When the condition of an incident was said to stand, and until when it was."""
+        spans: list[tuple[int, int | None]] = []
+        standing: set[tuple[str, IncidentKind]] = set()
+        for one in self._joined.get(incident_id, ()):
+            if one.kind is IncidentKind.ALARM_BUTTON:
+                continue
+            stood = bool(standing)
+            if one.phase is Phase.RAISED:
+                standing.add((one.detector, one.kind))
+            else:
+                standing.discard((one.detector, one.kind))
+            if standing and not stood:
+                spans.append((one.detected_at_ns, None))
+            elif stood and not standing:
+                spans[-1] = (spans[-1][0], one.detected_at_ns)
+        return tuple(spans)
+
+    def close_rest(self, end_ns: int, after_ns: int) -> None:
+        """Close the rescues of which nothing was heard for long at the end of the run."""
+        for incident in list(self.incidents.values()):
+            if incident.state not in ENDED_STATES:
+                self._close(incident, end_ns, after_ns)
 
     def close_old(self, finding: Finding, after_ns: int) -> None:
         """Close the rescue that a finding would join when nothing was heard of it for long."""
         incident = self.open_for(finding.equipment_id, case_of(finding.kind))
-        if incident is None or CloseReason.SELF_RELEASED not in lifecycle.allowed_reasons(incident):
+        if incident is not None:
+            self._close(incident, finding.detected_at_ns, after_ns)
+
+    def _close(self, incident: Incident, now_ns: int, after_ns: int) -> None:
+        if CloseReason.SELF_RELEASED not in lifecycle.allowed_reasons(incident):
             return
         known = [self._findings[finding_id] for finding_id in incident.finding_ids]
         at_ns = max(one.detected_at_ns for one in known) + after_ns
-        if finding.detected_at_ns < at_ns or _stands(known):
+        if now_ns < at_ns or _stands(known):
             return
         change = lifecycle.close(incident, CloseReason.SELF_RELEASED, actor=_PEOPLE, now_ns=at_ns)
         self.save(change.incident)
@@ -102,8 +160,10 @@ class _Desk:
     def events(self, incident_id: str) -> Sequence[IncidentEvent]:
         return self._events.get(incident_id, ())
 
-    def add_finding(self, finding: Finding, _incident_id: str | None, _disposition: str) -> None:
+    def add_finding(self, finding: Finding, incident_id: str | None, _disposition: str) -> None:
         self._findings[finding.id] = finding
+        if incident_id is not None:
+            self._joined.setdefault(incident_id, []).append(finding)
 
     def finding(self, finding_id: str) -> Finding | None:
         return self._findings.get(finding_id)
@@ -111,11 +171,7 @@ class _Desk:
 
 def _stands(findings: Sequence[Finding]) -> bool:
     """Whether telemetry still says that the condition stands; a press of a button is a moment."""
-    newest = {(one.detector, one.kind): one.phase for one in findings}
-    return any(
-        phase is Phase.RAISED and kind is not IncidentKind.ALARM_BUTTON
-        for (_, kind), phase in newest.items()
-    )
+    return any(kind is not IncidentKind.ALARM_BUTTON for _, kind in standing_claims(findings))
 
 
 class _Outbox:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from detectors.scoring import YEAR_S, Fact, Facts, Match, Score, missed, score
+from detectors.scoring import YEAR_S, Cover, Fact, Facts, Match, Score, covered, missed, score
 from domain.equipment import Equipment, Kind
 from domain.findings import Finding
 from domain.incidents import IncidentKind, Level
 from domain.instants import NS_PER_S
 from runtime.backtest.claims import Claims, claims
-from runtime.backtest.incidents import CLOSED_AFTER_NS, alarm_of, incidents_of
+from runtime.backtest.incidents import CLOSED_AFTER_NS, alarms_of
 
 LEVELS = (Level.ADVISORY, Level.SUSPECTED, Level.CONFIRMED)
 
@@ -52,6 +52,8 @@ class Judged:
 
     Parameters
     ----------
+    equipment
+        Kinds of equipment that it judges.
     levels
         Score of the alarms that reached a level or a higher one.
     kinds
@@ -59,8 +61,10 @@ class Judged:
     """
 
     name: str
+    equipment: frozenset[Kind]
     matches: tuple[Match, ...]
     missed: tuple[Fact, ...]
+    covered: tuple[Cover, ...]
     score: Score
     levels: Mapping[Level, Score]
     kinds: Mapping[IncidentKind, Score]
@@ -103,8 +107,8 @@ def judge_incidents(run: Run, findings: Iterable[Finding]) -> Judged:
 
 def _judged(name: str, claim: Claims, run: Run, findings: Iterable[Finding]) -> Judged:
     facts = Facts(run.facts, ended_ns=run.end_ns)
-    incidents = incidents_of(findings, closed_after_ns=CLOSED_AFTER_NS)
-    matches = tuple(facts.match(alarm_of(incident)) for incident in incidents)
+    alarms = alarms_of(findings, closed_after_ns=CLOSED_AFTER_NS, end_ns=run.end_ns)
+    matches = tuple(facts.match(alarm) for alarm in alarms)
     years = len(run.equipment) * run.years
     levels = {
         level: score(facts, matches, claim.kinds, device_years=years, level=level)
@@ -112,8 +116,10 @@ def _judged(name: str, claim: Claims, run: Run, findings: Iterable[Finding]) -> 
     }
     return Judged(
         name=name,
+        equipment=claim.equipment,
         matches=matches,
         missed=tuple(missed(facts, matches, claim.kinds)),
+        covered=tuple(covered(facts, matches, claim.kinds)),
         score=levels[Level.ADVISORY],
         levels=levels,
         kinds=_by_kind(facts, matches, claim.kinds, years) if len(claim.kinds) > 1 else {},

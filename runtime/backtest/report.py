@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detectors.scoring import Fact, Score
+from detectors.scoring import Cover, Fact, Score
 from domain.instants import to_iso
 from runtime.backtest.judging import Judged, Run
 
@@ -22,6 +22,7 @@ def detector_report(judged: Judged) -> dict[str, Any]:
     report["levels"] = {str(level): score_report(s) for level, s in judged.levels.items()}
     report["kinds"] = {str(kind): score_report(s) for kind, s in judged.kinds.items()}
     report["missed_truths"] = [fact_report(fact) for fact in judged.missed[:LISTED_MAX]]
+    report["covered_truths"] = [cover_report(cover) for cover in judged.covered[:LISTED_MAX]]
     false = [match for match in judged.matches if match.false]
     report["false_alarms"] = [
         {
@@ -58,6 +59,7 @@ def score_report(score: Score) -> dict[str, Any]:
         "alarms": score.alarms,
         "explained": score.explained,
         "repeated": score.repeated,
+        "covered": score.covered,
         "untold": score.untold,
         "alarms_per_operator_hour": _rounded(_per_operator_hour(score)),
         "device_years": _rounded(score.device_years, 6),
@@ -86,6 +88,17 @@ def fact_report(fact: Fact) -> dict[str, Any]:
     }
 
 
+def cover_report(cover: Cover) -> dict[str, Any]:
+    """A truth that an open alarm covers: the truth, and what was open."""
+    return {
+        **fact_report(cover.fact),
+        "alarm_onset": to_iso(cover.alarm.onset_ns),
+        "alarm_raised": to_iso(cover.alarm.raised_ns),
+        "said_again": to_iso(cover.said_ns),
+        "alarm_closed": _iso(cover.alarm.closed_ns),
+    }
+
+
 def people_report(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report as people read it at a shell: tables, and what needs them."""
     shown: dict[str, Any] = {key: report[key] for key in _HEADLINES if key in report}
@@ -97,6 +110,14 @@ def people_report(report: Mapping[str, Any]) -> dict[str, Any]:
         for word in ("added", "lost"):
             if one[word]:
                 shown[f"{word}: {name}"] = one[word]
+    for kind, one in report.get("exposure", {}).items():
+        shown[f"natural exposure: {kind}"] = [
+            {"of": "normal operation", "events": one["normal"]["trips"], **_told(one["normal"])},
+            *(
+                {"of": name, "events": met["events"], **_told(met)}
+                for name, met in one["nuisances"].items()
+            ),
+        ]
     if "nab" in report:
         shown["nab"] = [
             {"set": name, **{k: v for k, v in one.items() if k != "nab"}, **one["nab"]}
@@ -123,6 +144,12 @@ def _row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "ttd p50/p95 s": "{} / {}".format(*one["ttd_s"].values()) if one["detected"] else "",
         "false/device-year (95 %)": _rate(one),
     }
+
+
+def _told(exposure: Mapping[str, Any]) -> dict[str, Any]:
+    """Years, and the bound that a detector without a false alarm there has."""
+    bound = exposure["upper95_without_false"]
+    return {"device-years": exposure["device_years"], "none false: at most/device-year": bound}
 
 
 def _rate(one: Mapping[str, Any]) -> str:

@@ -17,11 +17,12 @@ from domain.instants import NS_PER_S
 from domain.messages import Message
 from ingest import topics
 from runtime.backtest.chunks import Chunk, decoded
+from runtime.backtest.database import in_memory
 from simulators.outgoing import Outgoing
 from simulators.parts import Part
 from simulators.replay import Capture
 from simulators.scenario import Scenario
-from simulators.truth import Truth
+from simulators.truth import Line
 from simulators.world import World
 
 _ROWS = 50_000
@@ -45,8 +46,11 @@ class Source(Protocol):
             Time that a chunk covers.
         """
 
-    def truths(self) -> tuple[Truth, ...]:
-        """What really happened, when only the source tells; call it after the chunks."""
+    def truths(self) -> tuple[Line, ...]:
+        """What really happened, as lines of a truth file, when only the source tells.
+
+        Call it after the chunks.
+        """
 
 
 class WorldSource:
@@ -72,7 +76,7 @@ class WorldSource:
         self._arguments = (scenario, seed, start_ns)
         self._part = part
         self._equipment = equipment
-        self._truths: tuple[Truth, ...] = ()
+        self._truths: tuple[Line, ...] = ()
 
     @property
     def equipment(self) -> tuple[Equipment, ...]:
@@ -84,9 +88,9 @@ class WorldSource:
         world = World(*self._arguments, part=self._part)
         messages = map(_message, world.outgoing())
         yield from decoded(messages, fleet, start_ns=start_ns, slice_ns=slice_ns)
-        self._truths = world.truth()
+        self._truths = (*world.truth(), *world.statistics())
 
-    def truths(self) -> tuple[Truth, ...]:
+    def truths(self) -> tuple[Line, ...]:
         """What happened in the world that was simulated last."""
         return self._truths
 
@@ -110,7 +114,7 @@ class CaptureSource:
         stream = Capture(self.path).messages(start_ns=self.start_ns)
         return decoded(_own(stream, self.equipment), fleet, start_ns=start_ns, slice_ns=slice_ns)
 
-    def truths(self) -> tuple[Truth, ...]:
+    def truths(self) -> tuple[Line, ...]:
         """Nothing: the truth file tells."""
         return ()
 
@@ -133,12 +137,12 @@ class MessagesSource:
         """Decode the messages of the devices."""
         return decoded(self._messages(), fleet, start_ns=start_ns, slice_ns=slice_ns)
 
-    def truths(self) -> tuple[Truth, ...]:
+    def truths(self) -> tuple[Line, ...]:
         """Nothing: the truth file tells."""
         return ()
 
     def _messages(self) -> Iterator[Message]:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with in_memory() as connection:
             ids = {"id": np.array([one.id for one in self.equipment], dtype=object)}
             connection.register("own", ids)
             try:

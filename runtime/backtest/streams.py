@@ -21,7 +21,7 @@ from simulators.offline import MESSAGES, WORLD
 from simulators.parts import parts
 from simulators.replay import Capture
 from simulators.scenario import SCENARIO_DIRECTORY, Scenario, load
-from simulators.truth import Truth
+from simulators.truth import Line
 from simulators.world import World
 
 REGISTRY = "registry.csv"
@@ -49,7 +49,7 @@ class Stream:
     """
 
     sources: tuple[Source, ...]
-    truths: tuple[Truth, ...]
+    truths: tuple[Line, ...]
     start_ns: int
     end_ns: int
     origin: Mapping[str, str | int | float | None] = field(default_factory=dict)

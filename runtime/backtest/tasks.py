@@ -10,7 +10,7 @@ from domain.findings import Finding
 from runtime.backtest.columns import Part, PartWriter, read_chunks
 from runtime.backtest.playback import Playback
 from runtime.backtest.sources import Source
-from simulators.truth import Truth
+from simulators.truth import Line
 
 Parameters = Mapping[str, Mapping[str, float]]
 """A version of the detectors: overrides by detector and parameter."""
@@ -42,7 +42,7 @@ class Recorded:
     """A part of a history, and what happened to its devices as far as the source tells."""
 
     part: Part
-    truths: tuple[Truth, ...]
+    truths: tuple[Line, ...]
 
 
 def record(task: Recording) -> Recorded:

@@ -21,6 +21,7 @@ from domain.errors import DependencyError
 from domain.instants import NS_PER_S
 from domain.readings import NO_CODE, NO_SEQ, ONLINE_UNSAID, ReadingBatch, Stream
 from runtime.backtest.chunks import Chunk
+from runtime.backtest.database import in_memory
 from simulators.truth import Truth
 from storage.columns import UNKNOWN, UNKNOWN_SEPARATOR
 from storage.schema import measurement
@@ -79,7 +80,7 @@ class TelemetrySource:
 def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     quoted = str(path).replace("'", "''")
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with in_memory() as connection:
             connection.execute(f"ATTACH '{quoted}' AS store (READ_ONLY)")
             yield connection
     except duckdb.Error as error:

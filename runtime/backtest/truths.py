@@ -9,11 +9,11 @@ from detectors.scoring import Fact
 from domain.errors import UsageError
 from domain.incidents import IncidentKind
 from domain.instants import from_iso
-from simulators.truth import Truth
+from simulators.truth import Line, Statistic, Truth
 
 
-def facts_of(truths: Iterable[Truth], densities: Mapping[str, float]) -> tuple[Fact, ...]:
-    """Truths of a world as facts.
+def facts_of(lines: Iterable[Line], densities: Mapping[str, float]) -> tuple[Fact, ...]:
+    """Truths of a world as facts; statistics are none.
 
     Parameters
     ----------
@@ -31,12 +31,13 @@ def facts_of(truths: Iterable[Truth], densities: Mapping[str, float]) -> tuple[F
             may_raise=frozenset(map(IncidentKind, truth.may_raise)),
             density=densities.get(truth.cause, 1.0),
         )
-        for truth in truths
+        for truth in lines
+        if isinstance(truth, Truth)
     )
 
 
-def read_truths(path: Path) -> tuple[Truth, ...]:
-    """Truths of a truth file (docs/simulators.md); an absent file says that nothing happened.
+def read_truths(path: Path) -> tuple[Line, ...]:
+    """Lines of a truth file (docs/simulators.md); an absent file says that nothing happened.
 
     Raises
     ------
@@ -45,19 +46,27 @@ def read_truths(path: Path) -> tuple[Truth, ...]:
     """
     if not path.exists():
         return ()
-    truths: list[Truth] = []
+    lines: list[Line] = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 record = json.loads(line)
-                # Counts and figures of a device are no events.
-                if "statistic" not in record:
-                    truths.append(_truth(record))
+                lines.append(_statistic(record) if "statistic" in record else _truth(record))
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError(f"{path}, line {number}: {error!r}") from error
-    return tuple(truths)
+    return tuple(lines)
+
+
+def _statistic(record: Mapping[str, Any]) -> Statistic:
+    return Statistic(
+        statistic=str(record["statistic"]),
+        equipment_id=str(record["equipment_id"]),
+        value=float(record["value"]),
+        from_ns=from_iso(record["from"]),
+        to_ns=from_iso(record["to"]),
+    )
 
 
 def _truth(record: Mapping[str, Any]) -> Truth:

@@ -36,11 +36,12 @@ def ledger(
     import time
 
     from domain.ledger import HOUR_NS, hour_start
+    from runtime.inputs import instant_of
     from runtime.output import emit
     from runtime.wiring import using_state
 
     now_ns = time.time_ns()
-    end_ns = hour_start(now_ns if hour is None else _instant(hour)) + HOUR_NS
+    end_ns = hour_start(now_ns if hour is None else instant_of("--hour", hour)) + HOUR_NS
     start_ns = end_ns - (hours or (1 if hour else 24)) * HOUR_NS
     with using_state(data) as state, state.reading() as tx:
         if equipment_id is None:
@@ -48,16 +49,6 @@ def ledger(
         else:
             report = _device(tx, equipment_id, start_ns, end_ns, now_ns, as_json=as_json)
     emit(report, as_json=as_json)
-
-
-def _instant(text: str) -> int:
-    from domain.errors import UsageError
-    from domain.instants import from_iso
-
-    try:
-        return from_iso(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no time such as 2026-05-28T12:00") from error
 
 
 def _worst(

@@ -8,7 +8,6 @@ from playwright.sync_api import (
     BrowserContext,
     Page,
     expect,
-    sync_playwright,
 )
 
 from dispatch import desk
@@ -16,9 +15,9 @@ from domain.equipment import Kind
 from domain.incidents import IncidentKind
 from domain.instants import seconds
 from tests.console.screenshots import log_in
-from tests.support.api_world import Server, Site, lift_readings, serving
+from tests.support.api_world import Server, Site, lift_readings
 from tests.support.batches import make_batch
-from tests.support.browser import launch, needs_chromium
+from tests.support.browser import needs_chromium
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,21 +39,6 @@ WORDS = {
         "lost": "连接已中断",
     },
 }
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def server(place: Site) -> Iterator[Server]:
-    place.is_live = True
-    with serving(place.app()) as running:
-        yield running
 
 
 @pytest.fixture

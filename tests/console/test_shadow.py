@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.testclient import TestClient
 
 from domain.accounts import Role
@@ -14,8 +14,8 @@ from domain.instants import seconds
 from domain.shadow import CandidateState, Claim, Episode, EpisodeOutcome, Tally, Totals
 from tests.console.screenshots import log_in
 from tests.console.test_pages import NASTY, Structure
-from tests.support.api_world import NOW_NS, Server, Site, serving
-from tests.support.browser import launch, needs_chromium
+from tests.support.api_world import NOW_NS, Server, Site
+from tests.support.browser import needs_chromium
 
 KIND = IncidentKind.ENTRAPMENT_OFF_LEVEL
 DAY_NS = seconds(86_400)
@@ -102,22 +102,13 @@ def test_a_candidate_that_has_not_run_is_unknown_and_no_zero(place: Site) -> Non
 
 
 @pytest.fixture
-def server(place: Site) -> Iterator[Server]:
-    place.is_live = True
-    with serving(place.app()) as running:
-        yield running
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        made = browser.new_page(locale="en-US")
+def page(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(locale="en-US") as context:
+        made = context.new_page()
         made.set_default_timeout(10_000)
         errors: list[str] = []
         made.on("pageerror", lambda error: errors.append(str(error)))
         yield made
-        browser.close()
     assert errors == []
 
 

@@ -8,14 +8,12 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Protocol
 
 from detectors.boiler_low_water import BoilerLowWaterParameters
-from detectors.boiler_pressure import BoilerPressureParameters
 from detectors.codes import CodesParameters
 from detectors.crane_overload import CraneOverloadParameters
-from detectors.entrapment import EntrapmentParameters
+from detectors.entrapment_scene import EntrapmentParameters
 from domain.codes import CODES, Code, CodeClass
 from domain.equipment import Equipment, Kind
 from domain.instants import seconds
@@ -357,6 +355,7 @@ class History:
         self.quiet_cycles = self.failed_cycles = 0
         self.status: int | None = None
         self.intervals = (0, 0)
+        self.tells = 0
 
     def observe(self, row: Row, device: Device, before: Mapping[str, float | None]) -> None:
         door, door_was = device.get("door_closed"), before.get("door_closed")
@@ -393,9 +392,9 @@ class History:
         moving = moves(device)
         likely = True if moving is None and device.get("door_zone") == 0 else moving
         self._move(row.event, likely)
-        self._sample(row, device)
+        self._sample(row, device, before)
 
-    def _sample(self, row: Row, device: Device) -> None:
+    def _sample(self, row: Row, device: Device, before: Mapping[str, float | None]) -> None:
         names = ("car_status", "door_zone", "door_closed", "passenger_present")
         said = [name for name in names if row.values.get(name) is not None]
         if not said or (self.status is not None and row.event < self.status):
@@ -403,7 +402,14 @@ class History:
         whole = all(name in said or device.get(name) is None for name in names)
         step = 0 if self.status is None else row.event - self.status
         self.intervals = (step if whole else 0, self.intervals[0])
+        if any(before.get(name) not in (None, row.values[name]) for name in said):
+            self.tells = max(self.tells - 1, 0) if whole else 2
         self.status = row.event
+
+    @property
+    def sampled(self) -> int:
+        """Time between snapshots of a terminal that tells of no change between them, else 0."""
+        return 0 if self.tells else min(self.intervals)
 
     def _appears(self, event: int, door: float | None) -> None:
         """Somebody walked in, moved again, or nobody is there."""
@@ -489,13 +495,13 @@ class Entrapment:
             return None
         if not self._sees(device):
             return None
-        interval_s = min(history.intervals) / S if self._slow(device) else 0
+        interval_s = history.sampled / S if self._slow(device) else 0
         least_s, most_s = interval_s * p.suspected_samples, interval_s * p.confirmed_samples
         weight, hold_s, confirm_s = self._story(device)
         return weight, max(hold_s, least_s), max(confirm_s, most_s)
 
     def _slow(self, device: Device) -> bool:
-        return min(device.history.intervals) >= self.p.fast_sampling_s * S
+        return device.history.sampled >= self.p.fast_sampling_s * S
 
     def _sees(self, device: Device) -> bool:
         history, kept_shut = device.history, self._kept_shut(device)
@@ -571,76 +577,6 @@ class Entrapment:
             + (device.get("mains_power") == 0) * p.mains_off
             + (device.history.failed_cycles >= 2) * p.failed_door
         )
-
-
-class BoilerPressure:
-    """`detectors.boiler_pressure`."""
-
-    def __init__(self, equipment: Equipment, p: BoilerPressureParameters) -> None:
-        self.p = p
-        rated, limit = equipment.rated_pressure_mpa, equipment.safety_valve_set_mpa
-        if limit is None and rated is not None:
-            factor = 1.04 if rated <= 5.9 else 1.05
-            limit = rated + 0.03 if rated <= 0.8 else factor * rated
-        self.rated, self.limit = limit if rated is None else rated, limit
-        self.samples: list[tuple[int, float]] = []
-        self.shifted = False
-
-    def judge(self, row: Row, device: Device) -> Judged:
-        p, rated, limit = self.p, self.rated, self.limit
-        pressure = device.get("steam_pressure_mpa")
-        newer = not self.samples or row.event > self.samples[-1][0]
-        reported = row.values.get("steam_pressure_mpa") is not None
-        if newer and reported and pressure is not None:
-            self._shift(row.event, pressure)
-            self.samples = [*self.samples[-15:], (row.event, pressure)]
-        if not device.known or pressure is None or rated is None or limit is None:
-            return _unknown(row)
-        fitted, ahead_s = self._forecast(limit)
-        beyond = fitted > rated * (1 + p.margin) and _may_fire(device)
-        soon = beyond and ahead_s < p.forecast_confirmed_s
-        below = min(_tolerance(limit), (limit - rated) / 2)
-        return Judged(
-            known=True,
-            standing=(
-                pressure > rated,
-                beyond and ahead_s < p.forecast_suspected_s,
-                soon or (pressure >= limit - below and not self._jumps()),
-            ),
-            holds_s=(p.advisory_hold_s, 0, 0 if soon else device.sampled_s(p.limit_hold_s)),
-            over=pressure < rated * p.over_share,
-            over_s=p.over_hold_s,
-            since=row.event,
-        )
-
-    def _window(self) -> list[tuple[float, float]]:
-        newest = self.samples[-1][0] if self.samples else 0
-        reach = self.p.window_s * S
-        return [((at - newest) / S, mpa) for at, mpa in self.samples if newest - at <= reach]
-
-    def _shift(self, event: int, pressure: float) -> None:
-        """A jump leaves an instrument shifted until it moves again."""
-        if self.samples:
-            before, before_mpa = self.samples[-1]
-            step = abs(pressure - before_mpa)
-            jumps = step > self.p.jump_max_mpa_per_s * ((event - before) / S)
-            self.shifted = jumps or (self.shifted and step == 0)
-
-    def _jumps(self) -> bool:
-        return self.shifted or any(
-            abs(after[1] - before[1]) / (after[0] - before[0]) > self.p.jump_max_mpa_per_s
-            for before, after in pairwise(self._window())
-        )
-
-    def _forecast(self, limit: float) -> tuple[float, float]:
-        p, window = self.p, self._window()
-        if len(window) < p.samples_min or window[0][0] > -p.span_min_s:
-            return 0.0, float("inf")
-        times, pressures = zip(*window, strict=True)
-        slope, fitted = statistics.linear_regression(times, pressures)
-        if self._jumps() or not p.slope_min_mpa_per_min <= slope * 60 <= p.slope_max_mpa_per_min:
-            return fitted, float("inf")
-        return fitted, max(0.0, (limit - fitted) / slope)
 
 
 def _tolerance(limit: float) -> float:
@@ -804,10 +740,8 @@ def _judges(
         case Kind.ESCALATOR:
             return escalator_judges(settings)
         case Kind.BOILER:
-            pressure = BoilerPressureParameters(**settings.get("boiler_pressure", {}))
             water = BoilerLowWaterParameters(**settings.get("boiler_low_water", {}))
             return [
-                ("overpressure", BoilerPressure(equipment, pressure)),
                 ("low_water_firing", BoilerLowWater(equipment, water)),
                 *further_judges(equipment, settings),
             ]

@@ -6,13 +6,21 @@ Written from what the modules say they do; see `tests.detectors.reference`.
 import math
 import statistics
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any
 
 from detectors import catalog
-from detectors.steam import saturation_c, saturation_mpa
 from domain.equipment import Equipment, Kind
-from tests.detectors.reference import Device, Judge, Judged, Row, S, _tolerance, _unknown
+from tests.detectors.reference import Device, Judge, Judged, Row, S, _unknown
+from tests.detectors.reference_pressure import (
+    Limiter,
+    Pressure,
+    Sensor,
+    Valve,
+    ValveStuck,
+    boils_c,
+    fire_known,
+    fires,
+)
 
 FAR_BACK = -(10**18)
 
@@ -26,229 +34,6 @@ def advisory(row: Row, stands: bool, *, over: bool, over_s: float, since: int | 
         over_s=over_s,
         since=row.event if since is None else since,
     )
-
-
-def set_mpa(equipment: Equipment) -> float | None:
-    rated, limit = equipment.rated_pressure_mpa, equipment.safety_valve_set_mpa
-    if limit is None and rated is not None:
-        factor = 1.04 if rated <= 5.9 else 1.05
-        return rated + 0.03 if rated <= 0.8 else factor * rated
-    return limit
-
-
-def fires(device: Device) -> bool:
-    flame, stage = device.get("flame_on"), device.get("burner_stage")
-    return flame == 1 if flame is not None else stage in (3, 4)
-
-
-def fire_known(device: Device) -> bool:
-    return device.get("flame_on") is not None or device.get("burner_stage") is not None
-
-
-def boils_c(gauge_mpa: float | None) -> float | None:
-    if gauge_mpa is None:
-        return None
-    found = float(saturation_c(gauge_mpa))  # type: ignore[arg-type]  # a number is an array too
-    return None if math.isnan(found) else found
-
-
-class Witness:
-    """`detectors.boiler_witness.SteamWitness`."""
-
-    def __init__(self, rated: float | None, p: Any) -> None:
-        self.rated, self.p = rated, p
-        self.usual = self.recent = self.learned = 0.0
-        self.sampled = 0
-
-    def learn(self, row: Row, device: Device) -> None:
-        if row.values.get("steam_temperature_c") is None or row.event <= self.sampled:
-            return
-        passed, before, self.sampled = (row.event - self.sampled) / S, self.sampled, row.event
-        pressure, steam = device.get("steam_pressure_mpa"), device.get("steam_temperature_c")
-        boils = boils_c(pressure)
-        if not before or passed > 120 or pressure is None or steam is None or boils is None:
-            return
-        if self.rated is None or not 0.1 <= pressure <= self.rated + self.off(pressure):
-            return
-        off = steam - boils
-        odd = self.learned >= self.p.warm_up_s and abs(self.low()) > self.p.denied_k
-        self.learned += passed
-        usual_s = 864_000 if odd else min(self.learned, 86_400)
-        self.usual += (off - self.usual) * passed / usual_s
-        self.recent += (off - self.recent) * passed / min(self.learned, 300)
-
-    def low(self) -> float:
-        return self.usual - self.recent
-
-    def off(self, pressure: float) -> float:
-        """How much too high a pressure is shown."""
-        boils = boils_c(pressure)
-        if boils is None or self.low() <= self.p.denied_k or self.learned < self.p.warm_up_s:
-            return 0.0
-        real = float(saturation_mpa(boils - self.low()))  # type: ignore[arg-type]  # as above
-        return 0.0 if math.isnan(real) else pressure - real
-
-
-class Trace:
-    """`detectors.boiler_trace.PressureTrace`."""
-
-    def __init__(self) -> None:
-        self.samples: list[tuple[int, float]] = []
-        self.shifted = False
-
-    def push(self, row: Row) -> None:
-        value = row.values.get("steam_pressure_mpa")
-        if value is None or (self.samples and row.event <= self.samples[-1][0]):
-            return
-        if self.samples:
-            at, before = self.samples[-1]
-            step = abs(value - before)
-            jumps = step > 0.025 * ((row.event - at) / S)
-            self.shifted = jumps or (self.shifted and step == 0)
-        self.samples = [*self.samples[-15:], (row.event, value)]
-
-    def window(self) -> list[tuple[float, float]]:
-        newest = self.samples[-1][0] if self.samples else 0
-        return [((at - newest) / S, mpa) for at, mpa in self.samples if newest - at <= 10 * S]
-
-    def steady(self) -> bool:
-        window = self.window()
-        jumps = any(abs(b[1] - a[1]) / (b[0] - a[0]) > 0.025 for a, b in pairwise(window))
-        return not jumps and not self.shifted
-
-    def slope(self) -> float | None:
-        window = self.window()
-        if len(window) < 3 or window[0][0] > -3:
-            return None
-        times, values = zip(*window, strict=True)
-        return statistics.linear_regression(times, values).slope
-
-
-class Limiter:
-    """`detectors.boiler_limiter`."""
-
-    def __init__(self, equipment: Equipment, p: Any) -> None:
-        self.p, self.trace = p, Trace()
-        self.rated = equipment.rated_pressure_mpa or set_mpa(equipment)
-        self.witness = Witness(self.rated, p)
-
-    def judge(self, row: Row, device: Device) -> Judged:
-        p = self.p
-        self.trace.push(row)
-        self.witness.learn(row, device)
-        pressure, level = device.get("steam_pressure_mpa"), device.get("water_level_mm")
-        switch = device.get("low_water")
-        by_pressure = pressure is not None and self.rated is not None
-        if not device.known or not fire_known(device):
-            return _unknown(row)
-        if not by_pressure and level is None and switch is None:
-            return _unknown(row)
-        above = by_pressure and pressure > self.rated * p.trip_ratio
-        below = switch == 1 or (level is not None and level <= p.low_low_level_mm)
-        burns = fires(device)
-        proven = above and self.trace.steady()
-        # What is not known is above nothing.
-        shown, rated = pressure or 0.0, self.rated or 0.0
-        truly = proven and shown - self.witness.off(shown) > rated * p.trip_ratio
-        hold_s = device.sampled_s(p.hold_s)
-        return Judged(
-            known=True,
-            standing=(
-                burns and proven and not truly and not below,
-                False,
-                burns and (truly or below),
-            ),
-            holds_s=(hold_s, 0, hold_s),
-            over=not burns or not (above or below),
-            over_s=p.over_hold_s,
-            since=row.event,
-        )
-
-
-class Valve:
-    """`detectors.boiler_valve`."""
-
-    def __init__(self, equipment: Equipment, p: Any) -> None:
-        self.p, self.limit = p, set_mpa(equipment)
-
-    def judge(self, row: Row, device: Device) -> Judged:
-        lifted, pressure = device.get("safety_valve_lifted"), device.get("steam_pressure_mpa")
-        if not device.known or lifted is None:
-            return _unknown(row)
-        by_hand = False
-        if pressure is not None and self.limit is not None:
-            by_hand = pressure < self.limit - _tolerance(self.limit)
-        hold_s = device.sampled_s(self.p.lift_hold_s)
-        return Judged(
-            known=True,
-            standing=(lifted == 1, lifted == 1 and not by_hand, False),
-            holds_s=(hold_s, hold_s, 0),
-            over=lifted == 0,
-            over_s=self.p.over_hold_s,
-            since=row.event,
-        )
-
-
-class ValveStuck:
-    """`detectors.boiler_valve_stuck`."""
-
-    def __init__(self, equipment: Equipment, p: Any) -> None:
-        self.equipment, self.p, self.trace, self.limit = equipment, p, Trace(), set_mpa(equipment)
-        borders = (equipment.rated_pressure_mpa, self.limit)
-        self.witness = Witness(min((mpa for mpa in borders if mpa is not None), default=None), p)
-        self.approach: float | None = None
-        self.idle = self.idle_fire = 0.0
-        self.seen: int | None = None
-
-    def judge(self, row: Row, device: Device) -> Judged:
-        p = self.p
-        self.trace.push(row)
-        self.witness.learn(row, device)
-        self._count(row, device)
-        pressure, lifted = device.get("steam_pressure_mpa"), device.get("safety_valve_lifted")
-        slope = self.trace.slope()
-        if pressure is not None and self.limit is not None and pressure < self.limit and slope:
-            self.approach = slope
-        if not device.known or pressure is None or self.limit is None:
-            return _unknown(row)
-        least = p.knee_share * max(self.approach or 0.0, 0.0)
-        if not fires(device):
-            least = -p.cooling_mpa_per_min / 60
-        knee = slope is None or slope < least
-        most = self.limit + max(_tolerance(self.limit), 0.03 * self.limit)
-        above = pressure > most
-        sticks = lifted == 0 or (not knee and lifted is None)
-        leaks = lifted == 1 and pressure < self.limit * p.reseat_share
-        simmers = self.idle >= p.idle_s and self.idle_fire > p.idle_duty * self.idle
-        sticks = sticks and above and self.trace.steady()
-        denied = sticks and pressure - self.witness.off(pressure) <= most
-        stuck_s = max(p.shut_hold_s if knee else p.stuck_hold_s, device.sampled_s(0))
-        leak_s = 0.0 if simmers else device.sampled_s(p.leak_hold_s)
-        return Judged(
-            known=True,
-            standing=(leaks or simmers or denied, False, sticks and not denied),
-            holds_s=(stuck_s if denied else leak_s, 0, stuck_s),
-            over=pressure < self.limit and not leaks and not simmers,
-            over_s=p.over_hold_s,
-            since=row.event,
-        )
-
-    def _count(self, row: Row, device: Device) -> None:
-        p, rated = self.p, self.equipment.rated_pressure_mpa
-        tph = self.equipment.rated_evaporation_tph
-        flow, pressure = device.get("steam_flow_tph"), device.get("steam_pressure_mpa")
-        known = None not in (flow, pressure, rated, tph)
-        idle = known and flow <= tph * p.idle_flow_share
-        idle = idle and pressure >= rated * p.idle_pressure_share
-        if not idle:
-            self.idle = self.idle_fire = 0.0
-        passed = 0.0 if self.seen is None else (row.event - self.seen) / S
-        if idle and 0 < passed <= p.idle_gap_s:
-            self.idle += passed
-            self.idle_fire += passed * fires(device)
-        if self.idle > 2 * p.idle_s:
-            self.idle, self.idle_fire = self.idle / 2, self.idle_fire / 2
-        self.seen = row.event if self.seen is None else max(self.seen, row.event)
 
 
 class Superheat:
@@ -669,6 +454,8 @@ class Zero:
     def __init__(self, p: Any) -> None:
         self.p, self.zero = p, 0.0
         self.opened: int | None = None
+        self.level: tuple[float | None, int] = (None, 0)
+        self.vented: float | None = None
 
     def above(self, row: Row, device: Device) -> float | None:
         pressure = device.get("internal_pressure_mpa")
@@ -676,9 +463,30 @@ class Zero:
         self.opened = (row.event if self.opened is None else self.opened) if open_ else None
         if self.opened is not None and row.values.get("internal_pressure_mpa") is not None:
             long = row.event - self.opened >= self.p.zero_after_s * S
-            if long and pressure is not None and abs(pressure) <= self.p.zero_max_mpa:
+            switches = (device.get("lock_engaged"), device.get("vent_open"))
+            most = self.p.zero_far_mpa if switches == (0, 1) else self.p.zero_max_mpa
+            if long and pressure is not None and abs(pressure) <= most:
                 self.zero = pressure
-        return None if pressure is None else pressure - self.zero
+        above = None if pressure is None else pressure - self.zero
+        self._follow(row, device, above)
+        return above
+
+    def _follow(self, row: Row, device: Device, above: float | None) -> None:
+        vents = device.get("vent_open") == 1
+        if not vents:
+            self.vented = above
+        level = self.level[0]
+        near = above is not None and level is not None and abs(above - level) <= self.p.settled_mpa
+        fresh = row.values.get("internal_pressure_mpa") is not None
+        if not vents or (fresh and not near):
+            self.level = above, row.event
+
+    def settled(self, row: Row, device: Device, above: float | None) -> bool:
+        if above is None or self.vented is None or device.get("vent_open") != 1:
+            return False
+        shut = device.get("door_closed") == 1 or self.opened == row.event
+        stands = row.event - self.level[1] >= self.p.settled_s * S
+        return shut and stands and above <= self.p.settled_share * self.vented
 
 
 class Lock:
@@ -694,6 +502,7 @@ class Lock:
         if not device.known or above is None or lock is None:
             return _unknown(row)
         loose = lock == 0 and device.get("door_closed") != 0
+        loose = loose and not self.zero.settled(row, device, above)
         hold_s = device.sampled_s(p.hold_s)
         return Judged(
             known=True,
@@ -714,6 +523,8 @@ class Interlock:
         self.door: float | None = None
         self.lock: float | None = None
         self.opening: int | None = None
+        self.waiting: int | None = None
+        self.waiting_mpa = 0.0
         self.wrong = self.wrong_at = 0
         self.calm: int | None = None
         self.bridged = False
@@ -724,6 +535,8 @@ class Interlock:
         unlocks = self._switch(row, door, lock)
         pressed = above is not None and above > p.pressure_mpa
         self._judge_opening(row, device, above)
+        if self.waiting is not None:
+            self._wait(row, device, above)
         forced = self.bridged and door == 1 and pressed
         if self.zero.opened is not None and lock == 1:
             since = max(self.zero.opened, device.changed.get("lock_engaged", 0))
@@ -764,11 +577,33 @@ class Interlock:
         sampled = device.reported.get("internal_pressure_mpa", 0)
         near = abs(self.opening - sampled) <= p.fresh_s * S
         if near and above is not None:
-            if above > p.pressure_mpa:
+            if above > p.pressure_mpa and self.zero.settled(row, device, above):
+                if self.waiting is None:
+                    self.waiting, self.waiting_mpa = self.opening, above
+            elif above > p.pressure_mpa:
                 self._blame(self.opening, 2 if self._stuck(row, device) else 3)
             self.opening = None
         elif row.event - self.opening > p.fresh_s * S:
             self.opening = None
+
+    def _wait(self, row: Row, device: Device, above: float | None) -> None:
+        p, opened, waiting = self.p, self.zero.opened, self.waiting or 0
+        shown = math.nan if above is None else above
+        if opened is None:
+            self.waiting_mpa = shown
+            if row.event - waiting >= p.wait_s * S:
+                self._blame(waiting, 2)
+                self.waiting = None
+            elif device.get("lock_engaged") == 1:
+                self.waiting = None
+            return
+        seen = device.reported.get("internal_pressure_mpa", 0) >= opened
+        if seen and self.waiting_mpa - shown >= p.collapse_mpa:
+            self._blame(waiting, 3)
+            self.waiting = None
+        elif row.event - opened >= p.collapse_s * S:
+            self._blame(waiting, 0 if seen else 2)
+            self.waiting = None
 
     def _stuck(self, row: Row, device: Device) -> bool:
         vent = device.changed.get("vent_open", 0)
@@ -780,8 +615,26 @@ class Interlock:
         self.wrong = max(self.wrong, level)
 
 
+class ZeroSensor:
+    """`detectors.vessel_lock.VesselSensor`."""
+
+    def __init__(self, equipment: Equipment, p: Any) -> None:
+        del equipment
+        self.p, self.zero = p, Zero(p)
+
+    def judge(self, row: Row, device: Device) -> Judged:
+        above, most = self.zero.above(row, device), self.p.zero_max_mpa
+        if not device.known or above is None:
+            return _unknown(row)
+        far = abs(self.zero.zero)
+        over_s = self.p.over_hold_s
+        return advisory(row, far > most, over=far < most / 2, over_s=over_s, since=None)
+
+
 _JUDGES: Mapping[Kind, tuple[tuple[str, str, Callable[[Equipment, Any], Judge]], ...]] = {
     Kind.BOILER: (
+        ("overpressure", "boiler_pressure", Pressure),
+        ("sensor_drift", "boiler_sensor", Sensor),
         ("limiter_defeated", "boiler_limiter", Limiter),
         ("safety_valve_lifted", "boiler_valve", Valve),
         ("safety_valve_stuck", "boiler_valve_stuck", ValveStuck),
@@ -795,6 +648,7 @@ _JUDGES: Mapping[Kind, tuple[tuple[str, str, Callable[[Equipment, Any], Judge]],
     Kind.VESSEL: (
         ("lock_not_engaged", "vessel_lock", Lock),
         ("interlock_bypassed", "vessel_lock", Interlock),
+        ("sensor_drift", "vessel_lock", ZeroSensor),
     ),
 }
 

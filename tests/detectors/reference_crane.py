@@ -179,10 +179,14 @@ class Brake:
         known = device.known and told and None not in (load, height, rated)
         held = known and brake != 0 and command not in (1, -1)
         held = held and (load or 0) > p.loaded_ratio * (rated or 0)
-        began = held and self.held is None
-        if began:
+        gap = device.interval > max(2.5 * device.former_interval, p.gap_s * S)
+        if held and (self.held is None or gap):
             self.held, self.heights, self.void, self.step = row.event, [height or 0], False, None
             self.reference, self.last, self.radius = height or 0, height, device.get("radius_m")
+        if held and self.last is not None and height is not None and self._deaf(device):
+            moved = height - self.last
+            self.reference, self.last = self.reference + moved, self.last + moved
+            self.heights = [at + moved for at in self.heights]
         if not held:
             self.held = None
         told_height = row.values.get("hook_height_m")
@@ -192,6 +196,9 @@ class Brake:
         if not known:
             return _unknown(row)
         return self._judged(row, device, held=held)
+
+    def _deaf(self, device: Device) -> bool:
+        return device.interval > max(2.5 * device.former_interval, self.p.deaf_s * S)
 
     def _judged(self, row: Row, device: Device, *, held: bool) -> Judged:
         p = self.p
@@ -259,6 +266,7 @@ class Shock:
         self.slack: int | None = None
         self.first: int | None = None
         self.samples: list[tuple[int, float]] = []
+        self._settled = 0
         self.shock: int | None = None
         self.severe = False
 
@@ -296,6 +304,7 @@ class Shock:
         ready = age >= p.verdict_s and len(plateau) >= p.samples_min
         lowered = device.get("hoist_command") == -1
         if ready and not lowered:
+            self._settled = len(plateau)
             self._read(sum(plateau) / len(plateau), rated, device)
         if ready or lowered or age > 10:
             self.first = None
@@ -303,58 +312,53 @@ class Shock:
     def _read(self, plateau: float, rated: float, device: Device) -> None:
         p, first = self.p, self.first or 0
         early = [(at, t) for at, t in self.samples if (at - first) / S < p.plateau_s][:32]
-        loads = [t for _, t in early]
         rises = [t for at, t in self.samples if (at - first) / S <= p.rise_s]
-        swing = self._swing(loads, plateau)
+        swing = self._swing([((at - first) / S, t) for at, t in early], plateau)
         light = plateau < p.plateau_min_ratio * rated
         if max(rises) < plateau or swing <= (p.shock_ratio - 1) * plateau or light:
             return
         capacity = _capacity_t(self.equipment, device.get("radius_m")) or math.nan
         self.severe = plateau + swing > p.severe_ratio * capacity
-        self.shock = next(at for at, t in early if t == max(loads))
+        self.shock = next(at for at, t in early if t == max(t for _, t in early))
 
-    def _swing(self, loads: list[float], plateau: float) -> float:
-        begin = len(loads)
-        for k, load in enumerate(loads):
-            before = loads[k - 1] if k else 0.0
-            if load >= plateau or load - before < -0.05 * plateau:
-                begin = k
-                break
-        off = [load - plateau for load in loads]
-        seen = max(map(abs, off[begin:]), default=0.0)
-        hidden = _envelope(off[begin:])
-        # Where the ringing never begins, the last sample alone is looked at.
-        earlier = off[max(begin - 1, 0) :]
-        if earlier and abs(earlier[0]) < 0.15 * plateau:
-            hidden = max(hidden, _envelope(earlier))
-        return max(seen, min(hidden, 1.6 * seen))
+    def _swing(self, early: list[tuple[float, float]], plateau: float) -> float:
+        begin = next((k for k, (_, load) in enumerate(early) if load >= plateau), len(early))
+        off = [(at - early[begin][0], load - plateau) for at, load in early[begin:]]
+        seen = max((abs(t) for _, t in off), default=0.0)
+        loads = [t for _, t in self.samples]
+        steps = [abs(b - a) for a, b in zip([0.0, *loads], loads, strict=False) if a != b]
+        seen -= min(steps, default=0.0) if len(early) >= 10 else 0.0
+        if len(off) < 10 or 4 * seen <= (self.p.shock_ratio - 1) * plateau:
+            return seen
+        settled = loads[len(loads) - self._settled :]
+        mean = sum(settled) / len(settled)
+        noise = max(0.0, sum(t * t for t in settled) / len(settled) - mean**2)
+        return max(seen, _peak(np.array(off), noise))
 
 
-def _envelope(off: list[float]) -> float:
-    """Envelope at the first sample of the damped oscillation that fits, by NumPy's solver."""
-    if len(off) < 10:
+def _peak(off: "np.ndarray", noise: float) -> float:
+    """Least first peak of the damped oscillations that fit about as well as the best one."""
+    at, target = off.T
+    fastest = 2 * math.pi / 2.08 / (at[-1] / (len(at) - 1))
+    fits = []
+    for omega in 2 * math.pi * np.arange(1.6, 5.25, 0.1):
+        for tau in (0.15, 0.25, 0.4, 0.65, 1.0, 2.0):
+            fade = np.exp(-at / tau)
+            waves = np.array([fade * np.cos(omega * at), fade * np.sin(omega * at)]).T
+            square = waves.T @ waves
+            if omega > fastest or not np.linalg.det(square) > 1e-6 * square[0, 0] * square[1, 1]:
+                continue
+            a, b = np.linalg.solve(square, waves.T @ target)
+            left = float(((target - waves @ [a, b]) ** 2).sum())
+            turn = math.atan(omega * tau)
+            late = (turn - math.atan2(a, b)) / omega
+            height = math.hypot(a, b)
+            fits.append((left, height, height * math.sin(turn) * math.exp(-late / tau)))
+    best, amplitude, _ = min(fits, default=(math.inf, 0.0, 0.0))
+    if not math.sqrt(best / len(at)) <= 0.1 * amplitude:
         return 0.0
-    lags = np.array([off[1:-1], off[:-2]]).T
-    weights = _solve(lags, np.array(off[2:]))
-    if weights is None or -weights[1] <= 0 or abs(weights[0]) > 2 * math.sqrt(-weights[1]):
-        return 0.0
-    decay = math.sqrt(-weights[1])
-    turn = math.acos(weights[0] / (2 * decay))
-    k = np.arange(len(off))
-    waves = np.array([decay**k * np.cos(turn * k), decay**k * np.sin(turn * k)]).T
-    shares = _solve(waves, np.array(off))
-    if shares is None or decay >= 1:
-        return 0.0
-    left = np.array(off) - waves @ shares
-    envelope = math.hypot(*shares.tolist())
-    return envelope if math.sqrt(float(np.mean(left**2))) <= 0.05 * envelope else 0.0
-
-
-def _solve(matrix: "np.ndarray", target: "np.ndarray") -> "np.ndarray | None":
-    square = matrix.T @ matrix
-    if not np.linalg.det(square) > 0.1 * square[0, 0] * square[1, 1]:
-        return None
-    return np.linalg.solve(square, matrix.T @ target)
+    noise = max(noise, best / max(len(at) - 4, 1))
+    return min(peak for left, _, peak in fits if left <= best + 4 * noise)
 
 
 class SidePull:

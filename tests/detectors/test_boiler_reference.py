@@ -49,7 +49,7 @@ CHANNELS: Mapping[Kind, Mapping[str, st.SearchStrategy[float | None]]] = {
         "safety_valve_lifted": st.sampled_from([0, 0, 1, None]),
     },
     Kind.VESSEL: {
-        "internal_pressure_mpa": st.sampled_from([0.0, 0.004, 0.013, 0.027, 0.31, None]),
+        "internal_pressure_mpa": st.sampled_from([0.0, 0.007, 0.013, 0.029, 0.053, 0.311, None]),
         "door_closed": FLAG,
         "lock_engaged": FLAG,
         "vent_open": st.sampled_from([0, 1, None]),
@@ -57,7 +57,9 @@ CHANNELS: Mapping[Kind, Mapping[str, st.SearchStrategy[float | None]]] = {
 }
 
 SHORT: Mapping[str, Mapping[str, float]] = {
+    "boiler_pressure": {"warm_up_s": 2.0},
     "boiler_limiter": {"warm_up_s": 2.0},
+    "boiler_sensor": {"warm_up_s": 2.0, "cold_hold_s": 9.0, "hold_s": 3.0, "over_hold_s": 7.0},
     "boiler_valve_stuck": {"idle_s": 30.0, "leak_hold_s": 10.0, "warm_up_s": 2.0},
     "boiler_superheat": {"warm_up_s": 5.0, "usual_s": 60.0, "lag_s": 7.0, "hold_s": 9.0},
     "boiler_feed": {"effect_hold_s": 20.0, "start_hold_s": 10.0, "flow_hold_s": 5.0},
@@ -71,7 +73,15 @@ SHORT: Mapping[str, Mapping[str, float]] = {
         "period_min_s": 1.0,
         "step_k": 500.0,
     },
-    "vessel_lock": {"zero_after_s": 3.0, "vent_s": 3.0, "bridged_hold_s": 9.0, "over_hold_s": 7.0},
+    "vessel_lock": {
+        "zero_after_s": 3.0,
+        "vent_s": 3.0,
+        "bridged_hold_s": 9.0,
+        "over_hold_s": 7.0,
+        "settled_s": 1.0,
+        "wait_s": 20.0,
+        "collapse_s": 2.0,
+    },
 }
 
 SETTLE_S = 100

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detectors.bank import Bank
 from detectors.steam import saturation_c
 from domain.equipment import Equipment, Kind
 from tests.support.story import LATE, Story
@@ -16,8 +17,12 @@ RNG_SEED = 20_261_124
 def boiler(**registry: Any) -> Story:
     rating = {"rated_pressure_mpa": 0.8, "rated_evaporation_tph": 2.0} | registry
     parameters = rating.pop("parameters", None)
+    only = rating.pop("only", None)
     equipment = Equipment(id="B1", kind=Kind.BOILER, **rating)
-    return Story(equipment, parameters=parameters)
+    story = Story(equipment, parameters=parameters)
+    if only is not None:
+        story.bank = Bank(story.fleet, parameters, only=only)
+    return story
 
 
 def kinds(story: Story, *chosen: str) -> list[tuple[str, str]]:
@@ -68,48 +73,83 @@ def test_a_transmitter_that_jumped_and_froze_defeats_no_limiter_and_sticks_no_va
     assert [level for _, level in kinds(story) if level != "advisory"] == []
 
 
-# Steam temperature as a witness of the pressure
+# Steam temperature and burner as witnesses of the pressure
 
-BY_PRESSURE = ("boiler_limiter", "boiler_valve_stuck")
+BY_PRESSURE = ("boiler_pressure", "boiler_limiter", "boiler_valve_stuck", "boiler_sensor")
 
 
 def witnessed(
-    drift_mpa_per_h: float, from_s: int, *, ramp_s: int = 0, lag_s: int = 0
+    *,
+    drift_mpa_per_h: float = 0.0,
+    steam_k_per_h: float = 0.0,
+    switches: bool = True,
+    ramp_from_s: int = 5_400,
+    ramp_s: int = 0,
+    lag_s: int = 0,
 ) -> dict[str, set[str]]:
-    """Levels by kind: a cycle about 0.7 MPa, drift from 15 min on, and a true ramp at last.
+    """Levels by kind: a cycle about 0.7 MPa, errors that grow from 40 min on, and a true ramp.
 
-    The thermometer shows the steam of `lag_s` ago, and 2 K too much.
+    The burner stops at the top of the cycle; the thermometer shows the steam of `lag_s` ago, and
+    2 K too much.
     """
-    story = boiler(parameters={name: {"warm_up_s": 600.0} for name in BY_PRESSURE})
+    parameters = {name: {"warm_up_s": 600.0} for name in BY_PRESSURE}
+    story = boiler(parameters=parameters, only=BY_PRESSURE)
 
     def true_mpa(t: int) -> float:
-        ramp_mpa = 0.002 * min(max(0, t - from_s), 90)
+        ramp_mpa = 0.002 * min(max(0, t - ramp_from_s), 90)
         return 0.7 + 0.04 * math.sin(t / 60) + ramp_mpa
 
-    times = [*range(0, from_s, 20), *range(from_s, from_s + ramp_s)]
-    for t in times:
-        shown = true_mpa(t) + drift_mpa_per_h * max(0, t - 900) / 3_600
-        steam_c = boils_c(true_mpa(t - lag_s)) + 2
-        story.at(t, steam_pressure_mpa=shown, steam_temperature_c=steam_c, flame_on=True)
+    for t in (*range(0, ramp_from_s, 30), *range(ramp_from_s, ramp_from_s + ramp_s)):
+        grown_h = max(0, t - 2_400) / 3_600
+        steam_c = boils_c(true_mpa(t - lag_s)) + 2 + steam_k_per_h * grown_h
+        fires = not switches or t >= ramp_from_s or math.cos(t / 60) > 0
+        story.at(
+            t,
+            steam_pressure_mpa=true_mpa(t) + drift_mpa_per_h * grown_h,
+            steam_temperature_c=steam_c,
+            flame_on=fires,
+            burner_stage=4 if fires else 0,
+        )
     found: dict[str, set[str]] = {}
     for kind, level in kinds(story):
         found.setdefault(kind, set()).add(level)
     return found
 
 
-def test_a_transmitter_that_the_steam_temperature_denies_is_an_advisory() -> None:
-    found = witnessed(0.16, 3_600)
-    assert found["limiter_defeated"] == {"advisory"}
-    assert "safety_valve_stuck" not in found
+def test_a_transmitter_that_steam_and_burner_deny_is_an_advisory_about_the_transmitter() -> None:
+    assert witnessed(drift_mpa_per_h=0.16) == {"sensor_drift": {"advisory"}}
 
 
-@pytest.mark.parametrize(("drift_mpa_per_h", "lag_s"), [(0.0, 90), (0.12, 0)])
-def test_a_true_ramp_is_confirmed_whatever_the_thermometer_showed_before(
-    drift_mpa_per_h: float, lag_s: int
+def test_steam_alone_denies_nothing() -> None:
+    """The burner burns on without a step: the transmitter may be right."""
+    assert "confirmed" in witnessed(drift_mpa_per_h=0.16, switches=False)["limiter_defeated"]
+
+
+@pytest.mark.parametrize(
+    ("drift_mpa_per_h", "steam_k_per_h"), [(0.12, 0.0), (-0.12, 0.0), (0.0, -8.0)]
+)
+def test_a_true_ramp_is_confirmed_whatever_one_instrument_showed_before(
+    drift_mpa_per_h: float, steam_k_per_h: float
 ) -> None:
-    found = witnessed(drift_mpa_per_h, 2_400, ramp_s=120, lag_s=lag_s)
+    found = witnessed(drift_mpa_per_h=drift_mpa_per_h, steam_k_per_h=steam_k_per_h, ramp_s=120)
     assert "confirmed" in found["overpressure"]
     assert "confirmed" in found["limiter_defeated"]
+
+
+def test_a_thermometer_that_lags_denies_no_ramp() -> None:
+    assert "confirmed" in witnessed(ramp_s=120, lag_s=90)["overpressure"]
+
+
+def test_a_coarse_transmitter_shows_a_ramp() -> None:
+    """
+    true  0.60 .. 0.79 in a cycle, then +0.12 MPa/min; shown in steps of 0.03 MPa
+    """
+    story = boiler(only=BY_PRESSURE)
+    for t in range(950, 1_200):
+        true = 0.695 + 0.095 * math.sin(t / 80) if t < 1_131 else 0.79 + 0.002 * (t - 1_131)
+        story.at(t, steam_pressure_mpa=round(round(true / 0.03) * 0.03, 3), flame_on=True)
+    raised = [row for row in story.levels("overpressure") if row[1] != "advisory"]
+    assert min(row[3] for row in raised) > 1_131
 
 
 # Safety valve

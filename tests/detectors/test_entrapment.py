@@ -413,6 +413,15 @@ def test_an_entrapment_shows_in_snapshots_too(kind: str, interval_s: int) -> Non
     ]
 
 
+def test_snapshots_of_a_terminal_that_tells_of_changes_put_nothing_off() -> None:
+    """Nothing changes in a car that stands: that is all two snapshots in a row say."""
+    story = ride(lift(), 14, 18).at(38, car_status=0, door_zone=True)
+    standing = {"car_status": 0, "door_zone": True, "door_closed": True, "passenger_present": True}
+    for t_s in range(50, 300, 30):
+        story.at(t_s, **standing)
+    assert story.until(320).levels() == [(AT, "suspected", 38, 68), (AT, "confirmed", 38, 158)]
+
+
 def test_evidence_says_what_was_seen_and_how_much_it_weighs() -> None:
     story = stuck_between_floors(lift()).code(43, "gbt24476:04").until(80)
     finding = next(f for f in story.findings if f.kind == OFF)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.boiler_pressure import set_pressure_mpa, set_tolerance_mpa
+from detectors.boiler_sight import set_pressure_mpa, set_tolerance_mpa
 from domain.equipment import Equipment, Kind
 from domain.errors import UsageError
 from domain.readings import Quality

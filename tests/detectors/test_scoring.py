@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
+from detectors.intervals import gamma_quantile, poisson_interval, weighted_interval
 from detectors.scoring import (
     Alarm,
     Fact,
     Facts,
-    gamma_quantile,
+    covered,
     missed,
-    poisson_interval,
     score,
-    weighted_interval,
 )
 from domain.incidents import IncidentKind, Level
 from domain.instants import seconds
@@ -164,3 +163,48 @@ def test_a_weighted_interval_of_equal_weights_is_the_exact_one() -> None:
     low, high = weighted_interval(7 / 50, 7 / 2_500)
     assert low == pytest.approx(poisson_interval(7)[0] / 50)
     assert high > poisson_interval(7)[1] / 50, "an event of weight 1 might still come"
+
+
+def open_alarm(*stood_s: tuple[float, float | None], closed_s: float | None = None) -> Alarm:
+    return alarm(
+        OFF,
+        100,
+        stood=tuple(
+            (seconds(since), None if until is None else seconds(until)) for since, until in stood_s
+        ),
+        closed_ns=None if closed_s is None else seconds(closed_s),
+    )
+
+
+@pytest.mark.parametrize(
+    ("open_one", "covered_too"),
+    [
+        # alarm   ____|130 first truth |400____________|1000 second truth      1600|____
+        (open_alarm((130, 400), (1_040, 1_598)), True),
+        (open_alarm((130, None)), True),
+        (open_alarm((130, 400), (1_040, 1_100)), False),
+        (open_alarm((130, 400)), False),
+        (open_alarm((130, 400), (1_040, None), closed_s=1_500), False),
+        (open_alarm((130, 400), (1_040, 1_598), closed_s=3_400), True),
+    ],
+)
+def test_a_truth_within_an_open_alarm_is_covered_only_to_its_end(
+    open_one: Alarm, *, covered_too: bool
+) -> None:
+    known = facts(fact(OFF, 100, 400), fact(AT, 1_000, 1_600))
+    matches = [known.match(open_one)]
+    found = score(known, matches, ENTRAPMENTS, device_years=1.0)
+    assert (found.truth, found.detected, found.covered) == (2 - covered_too, 1, covered_too)
+    assert len(missed(known, matches, ENTRAPMENTS)) == (not covered_too)
+    (apart,) = covered(known, matches, ENTRAPMENTS) or (None,)
+    if apart is not None:
+        assert (apart.fact.kind, apart.alarm) == (AT, open_one)
+        sure = score(known, matches, ENTRAPMENTS, device_years=1.0, level=Level.CONFIRMED)
+        assert (sure.truth, sure.detected, sure.covered) == (2, 0, 0), "it was never confirmed"
+
+
+def test_a_truth_with_an_alarm_of_its_own_is_detected_whatever_was_open() -> None:
+    known = facts(fact(OFF, 100, 400), fact(AT, 1_000, 1_600))
+    matches = [known.match(open_alarm((130, None))), known.match(alarm(AT, 1_005))]
+    found = score(known, matches, ENTRAPMENTS, device_years=1.0)
+    assert (found.truth, found.detected, found.covered) == (2, 2, 0)

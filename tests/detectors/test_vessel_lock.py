@@ -85,6 +85,58 @@ def test_an_old_sample_of_the_pressure_proves_nothing_until_the_next_one() -> No
     assert full.levels("interlock_bypassed") == [("interlock_bypassed", "confirmed", 50, 52)]
 
 
+def residue(shown_mpa: float) -> Story:
+    """Venting from 0.4 MPa, until the transmitter stands at a residue; unlocked at 60 s."""
+    story = vessel().at(0, internal_pressure_mpa=0.4, **CLOSED).at(5, vent_open=True)
+    for t in range(6, 60):
+        pressure = max(0.4 * 0.8 ** (t - 5), shown_mpa)
+        story.at(t, internal_pressure_mpa=round(pressure, 3))
+    return story.at(60, lock_engaged=False, internal_pressure_mpa=shown_mpa)
+
+
+def test_a_zero_that_drifted_in_a_batch_is_told_by_the_open_door() -> None:
+    story = residue(0.03).at(65, door_closed=False, internal_pressure_mpa=0.03)
+    for t in range(66, 110):
+        story.at(t, internal_pressure_mpa=0.03)
+    assert dispatched(story) == []
+
+
+def test_a_real_residue_falls_as_the_door_opens() -> None:
+    story = residue(0.03).at(65, door_closed=False, internal_pressure_mpa=0.03)
+    for t in range(66, 80):
+        story.at(t, internal_pressure_mpa=0.0)
+    assert dispatched(story) == [("interlock_bypassed", "confirmed", 60, 66)]
+
+
+def test_a_residue_that_no_open_door_explains_is_suspected() -> None:
+    waits, mute = residue(0.03), residue(0.03)
+    for t in range(61, 130):
+        waits.at(t, internal_pressure_mpa=0.03)
+    mute.at(65, door_closed=False)
+    for t in range(66, 80):
+        mute.at(t, vent_open=True)
+    assert dispatched(waits) == [("interlock_bypassed", "suspected", 60, 120)]
+    assert dispatched(mute) == [("interlock_bypassed", "suspected", 60, 75)]
+
+
+def test_pressure_that_still_falls_or_hardly_fell_waits_for_no_door() -> None:
+    falling = vessel().at(0, internal_pressure_mpa=0.4, **CLOSED).at(5, vent_open=True)
+    for t in range(6, 60):
+        falling.at(t, internal_pressure_mpa=round(0.05 - 0.0008 * (t - 30) if t > 30 else 0.1, 4))
+    falling.at(60, lock_engaged=False, internal_pressure_mpa=0.026)
+    blocked = residue(0.2)
+    assert falling.levels()[0][1:] == ("confirmed", 60, 60)
+    assert blocked.levels()[0][1:] == ("confirmed", 60, 60)
+
+
+def test_a_far_zero_behind_three_open_switches_is_learned_and_told() -> None:
+    story = opened()
+    for t in range(40):
+        story.at(10 + t, internal_pressure_mpa=0.12)
+    batch(story, 60, zero_mpa=0.12)
+    assert [entry[:2] for entry in story.levels()] == [("sensor_drift", "advisory")]
+
+
 def test_a_transmitter_that_did_not_move_since_the_vent_opened_may_be_stuck() -> None:
     story = vessel().at(0, internal_pressure_mpa=0.3, **CLOSED).at(5, vent_open=True)
     for t in range(6, 100, 2):

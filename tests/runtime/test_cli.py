@@ -3,10 +3,10 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -364,16 +364,15 @@ def test_the_ledger_of_nobody_and_of_no_time_are_refused(run: Run) -> None:
 
 
 def test_help_comes_quickly_and_loads_nothing_heavy() -> None:
-    times_s = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = run_cli("--help")
-        times_s.append(time.perf_counter() - began)
-        assert done.returncode == 0
+    before = os.times()
+    done = run_cli("--help")
+    after = os.times()
+    assert done.returncode == 0
     for command in ("demo", "serve", "replay", "registry", "incident", "quarantine", "broker"):
         assert command in done.stdout
-    # The machine may be busy: the best of three, and a bound above the 300 ms that is aimed at.
-    assert min(times_s) < 1.5
+    # Processor time, because the machine may be busy; 300 ms is aimed at.
+    before_s = before.children_user + before.children_system
+    assert after.children_user + after.children_system - before_s < 1.5
     code = "import sys, runtime.cli; print(*sys.modules)"
     listed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30

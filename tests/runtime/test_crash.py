@@ -14,8 +14,8 @@ from runtime.site import Site
 from runtime.snapshots import SnapshotDirectory
 from runtime.wiring import using_state
 from storage.memory import MemoryStore
-from storage.state import open_state_store
 from tests.support import brokers
+from tests.support.states import new_state
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
@@ -31,7 +31,7 @@ def undisturbed(site: Site, directory: Path) -> tuple[Sequence[Incident], int]:
     """Incidents and rows that the same journal gives when nothing is killed."""
     with using_state(site.root) as former, former.reading() as tx:
         fleet = tx.registry.fleet()
-    state = open_state_store(f"sqlite:///{directory / 'undisturbed.sqlite'}")
+    state = new_state(directory / "undisturbed.sqlite")
     telemetry = MemoryStore()
     reader = JournalReader(site.journal)
     try:

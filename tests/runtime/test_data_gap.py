@@ -16,8 +16,8 @@ from domain.ports import IncidentQuery
 from ingest.decoder import Decoder
 from ingest.ledger import Ledger
 from simulators.world import World
-from storage.state import open_state_store
 from tests.support.simulated import START_NS, entry, world
+from tests.support.states import new_state
 
 DURATION_S = 300
 
@@ -63,7 +63,7 @@ def judge(fleet: Fleet, sent: list[Message]) -> Judged:
 
 
 def incidents(file: Path, fleet: Fleet, findings: Sequence[Finding]) -> list[Incident]:
-    store = open_state_store(f"sqlite:///{file}")
+    store = new_state(file)
     with store.writing() as tx:
         take(tx, sorted(findings, key=lambda finding: finding.position), fleet)
         found = tx.incidents.find(IncidentQuery())

@@ -46,6 +46,7 @@ from tests.runtime.test_pipeline import (
     quick,
     write_journal,
 )
+from tests.support.states import new_state
 
 __all__ = ["quick"]
 
@@ -148,7 +149,7 @@ def test_a_restart_in_an_outage_does_not_wait_for_telemetry(
     heard: bool, journal: Path, undisturbed: dict[str, Any], quick: Path
 ) -> None:
     for first in range(0, 29, 4):
-        with bench(quick / f"restart-{heard}-{first}", journal) as place:
+        with bench(quick / "restart", journal) as place:
             store = Away(place.telemetry)
             store.away = False
             steps(place.pipeline(telemetry=store), first)
@@ -255,7 +256,7 @@ def test_retention_keeps_what_a_late_store_must_still_read(tmp_path: Path) -> No
         writer.tick(START_NS + minute * seconds(60))
     writer.close()
     snapshots = SnapshotDirectory(tmp_path / "snapshots")
-    store, state = MemoryStore(), open_state_store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    store, state = MemoryStore(), new_state(tmp_path / "state.sqlite")
 
     def oldest_left() -> int:
         retention = Retention(

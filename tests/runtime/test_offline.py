@@ -23,6 +23,11 @@ class Recording:
     directory: Path
     report: dict[str, Any]
 
+    @property
+    def kept(self) -> str:
+        """Data directory of the replay that is kept."""
+        return str(self.directory / "kept")
+
     def replay(self, *more: str) -> "subprocess.CompletedProcess[str]":
         capture, registry = self.directory / "capture.jsonl", self.directory / "registry.csv"
         options = ["--registry", str(registry), "--start", START, "--offline", "--json"]
@@ -44,7 +49,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.fixture(scope="module")
 def replayed(recording: Recording) -> dict[str, Any]:
-    done = recording.replay()
+    done = recording.replay("--data", recording.kept)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -113,14 +118,13 @@ def test_two_replays_give_the_same(recording: Recording, replayed: dict[str, Any
     assert again["counts"] == replayed["counts"]
 
 
-def test_what_came_out_can_be_kept_but_not_mixed(recording: Recording, tmp_path: Path) -> None:
-    data = tmp_path / "kept"
-    first = recording.replay("--data", str(data))
-    assert first.returncode == 0, first.stderr
-    listed = run_cli("incident", "list", "--data", str(data), "--json")
+def test_what_came_out_can_be_kept_but_not_mixed(
+    recording: Recording, replayed: dict[str, Any]
+) -> None:
+    listed = run_cli("incident", "list", "--data", recording.kept, "--json")
     kept = {i["id"] for i in json.loads(listed.stdout)["incidents"]}
-    assert kept == {i["id"] for i in json.loads(first.stdout)["incidents"]}
-    second = recording.replay("--data", str(data))
+    assert kept == {i["id"] for i in replayed["incidents"]}
+    second = recording.replay("--data", recording.kept)
     assert second.returncode == 2
     assert "holds a journal already" in second.stderr
     assert second.stdout == ""

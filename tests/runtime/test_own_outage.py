@@ -28,7 +28,7 @@ from runtime.offline import all_incidents
 from runtime.pipeline import Pipeline
 from runtime.snapshots import SnapshotDirectory
 from storage.memory import MemoryStore
-from storage.state import open_state_store
+from tests.support.states import new_state
 
 START_NS = 1_772_668_800 * NS_PER_S
 HOLE_S = (100, 280)
@@ -184,7 +184,7 @@ def run(directory: Path, scripts: Sequence[Script], outage: Outage) -> dict[str,
     directory.mkdir()
     messages = received(scripts, outage)
     write(directory / "journal", messages, outage)
-    state, telemetry = open_state_store(f"sqlite:///{directory / 'state.sqlite'}"), MemoryStore()
+    state, telemetry = new_state(directory / "state.sqlite"), MemoryStore()
     with state.writing() as tx:
         tx.registry.put([script.equipment for script in scripts])
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from runtime.offline import all_incidents
 from runtime.pipeline import CONSUMER, Pipeline
 from runtime.snapshots import SnapshotDirectory
 from storage.memory import MemoryStore
-from storage.state import open_state_store
+from tests.support.states import new_state
 
 START_NS = 1_772_668_800 * NS_PER_S
 LENGTH_S = 16
@@ -141,8 +142,9 @@ def journal(quick: Path) -> Path:
 
 @contextlib.contextmanager
 def bench(directory: Path, journal: Path) -> Iterator[Bench]:
+    shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    state = open_state_store(f"sqlite:///{directory / 'state.sqlite'}")
+    state = new_state(directory / "state.sqlite")
     telemetry = MemoryStore()
     reader = JournalReader(journal)
     with state.writing() as tx:
@@ -188,7 +190,7 @@ def test_a_kill_after_any_frame_changes_nothing(
     finished = False
     while not finished:
         kills += 1
-        with bench(quick / f"killed-{kills}", journal) as killed:
+        with bench(quick / "killed", journal) as killed:
             first = killed.pipeline()
             finished = not all(first.step() for _ in range(kills))
             finish(killed.pipeline())
@@ -278,7 +280,7 @@ def test_a_failure_of_any_call_of_a_store_changes_nothing(
     nth, failed_call = 0, True
     while failed_call:
         nth += 1
-        with bench(quick / f"{store}-{after}-{restart}-{nth}", journal) as failed:
+        with bench(quick / "failed", journal) as failed:
             failing: FailingTelemetry | FailingState
             if store == "telemetry":
                 failing = FailingTelemetry(failed.telemetry, nth, after=after)

@@ -31,7 +31,7 @@ from runtime.offline import all_incidents
 from runtime.pipeline import Pipeline
 from runtime.snapshots import SnapshotDirectory
 from storage.memory import MemoryStore
-from storage.state import open_state_store
+from tests.support.states import new_state
 
 T0_NS = 1_772_668_800 * NS_PER_S
 LENGTH_S = 480
@@ -116,7 +116,7 @@ class World:
 @contextlib.contextmanager
 def world(quick: Path, journal: Path) -> Iterator[World]:
     directory = Path(tempfile.mkdtemp(dir=quick))
-    state = open_state_store(f"sqlite:///{directory / 'state.sqlite'}")
+    state = new_state(directory / "state.sqlite")
     reader = JournalReader(journal)
     with state.writing() as tx:
         tx.registry.put([Equipment(id="L1", kind=Kind.LIFT)])

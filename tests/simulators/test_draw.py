@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import UsageError
 from simulators.catalog import INJECTIONS
-from simulators.draw import REST_S, Draw, draw_entries
+from simulators.draw import RESCUE_REST_S, REST_S, Draw, draw_entries
 from simulators.drawn import Drawn
 from simulators.registry import populate
 from simulators.scenario import FleetSize, Scenario, make_entry, parse
@@ -136,3 +136,27 @@ def test_reports_are_as_often_as_written() -> None:
     assert World(one, 1, START_NS).registry()[0].report_interval_s == 120.0
     with pytest.raises(UsageError, match="crane_hz is one of"):
         parse("duration_s = 60\n[fleet]\nlifts = 1\n[reports]\ncrane_hz = 3\n")
+
+
+def test_cranes_work_without_breaks_over_short_lifts_where_the_scenario_says_so() -> None:
+    head = "duration_s = 900\n[fleet]\ncranes = 4\n"
+    cycles = []
+    for table in ("", "[work]\ncrane_pause_s = 6\ncrane_lift_m = 4\n"):
+        world = World(parse(head + table), 1, START_NS)
+        for _ in world.outgoing():
+            pass
+        told = world.statistics()
+        cycles.append(sum(one.value for one in told if one.statistic == "hoist_cycles"))
+    assert cycles[1] > 1.7 * cycles[0] > 0
+    with pytest.raises(UsageError, match="crane_lift_m is a number from 2"):
+        parse(head + "[work]\ncrane_lift_m = 1\n")
+
+
+def test_rescues_of_one_lift_are_apart() -> None:
+    drawn = Drawn(defaults=False, per_year={"entrapment_at_level": 3_000.0, "alarm_button": 3e3})
+    found = draw(scenario(drawn, days=4, lifts=20))
+    spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for entry in found.entries:
+        spans[entry.equipment_id].append((entry.start_s, entry.end_s))
+    gaps = [b[0] - a[1] for own in spans.values() for a, b in pairwise(own)]
+    assert min(gaps) >= RESCUE_REST_S - 0.2

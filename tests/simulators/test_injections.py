@@ -26,6 +26,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "load_cell_drift": {"rate_per_h": 0.5},
     "sensor_drift": {"rate_per_h": 0.5},
     "flue_fouling": {"rate_c_per_day": 2_400.0 * 2},
+    "lost_messages": {"share": 0.5},
     "pressure_hunting": {"swing": 0.05},
 }
 LONG = {"pressure_hunting": 800.0, "tube_leak": 800.0, "feed_pump_failure": 700.0}
@@ -242,7 +243,28 @@ def _pulled(act: Act) -> bool:
     return min(sways) > 3.0 and max(heights) - min(heights) < 0.1 and reach[-1] - reach[0] > 0.2
 
 
+def _leans(act: Act) -> bool:
+    grounded = [v for _, v in act.meanwhile() if v["hoist_speed_mps"] == 0.0]
+    return bool(1.5 < max(abs(v["sway_deg"]) for v in grounded) < 3.0)
+
+
+def _inches(act: Act) -> bool:
+    held = [v for _, v in act.meanwhile() if v["hook_load_t"] > 0.02]
+    commands = [v["hoist_command"] for v in held]
+    moves = sum(a == 0 != b for a, b in pairwise(commands))
+    return moves > 6 and {-1, 0, 1} <= set(commands)
+
+
+def _loses_messages(act: Act) -> bool:
+    times = [at_s for at_s, _ in act.meanwhile(after_s=60.0)]
+    return any(b - a > 1.05 for a, b in pairwise(times) if b - a < 5.0)
+
+
 CRANE: dict[str, Callable[[Act], bool]] = {
+    "inching": _inches,
+    "side_load": _leans,
+    "lost_messages": _loses_messages,
+    "shock_at_lift_off": lambda act: not _snatched(act),
     "shock_load": _snatched,
     "brake_slip": _sinks,
     "lost_load": _falls,
@@ -322,7 +344,8 @@ def test_truth_counts_cycles_and_their_spectrum() -> None:
         elif loaded and load < 0.015 * rated:
             peaks.append(float(np.median(cycle)))
             loaded, cycle = False, []
-    cycles, k_p = world.statistics()
+    cycles, days, k_p = world.statistics()
     assert (cycles.statistic, k_p.statistic) == ("hoist_cycles", "load_spectrum_kp")
+    assert days.value == pytest.approx(cycles.value * 365.25 / 25_000)
     assert cycles.value == len(peaks) > 5
     assert k_p.value == pytest.approx(np.mean((np.array(peaks) / rated) ** 3), rel=0.02)

@@ -1,8 +1,6 @@
 """The ledger of the state store, the same on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,35 +10,13 @@ from hypothesis import strategies as st
 from domain.equipment import Equipment, Kind
 from domain.ledger import HOUR_NS, HourMissing, LedgerChanges, LedgerRow, Missing, SeqRange
 from domain.ports import LedgerQuery, StateStore
-from storage.state import ledger, open_state_store
-from tests.support.postgres import PostgresServer, ServerMissingError, postgres_server
+from storage.state import ledger
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 COUNT = st.integers(0, 2**53)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 RANGES = st.lists(st.builds(SeqRange, TEXT, COUNT, COUNT), max_size=3).map(tuple)
 ALL_HOURS = LedgerQuery(start_ns=0, end_ns=100 * HOUR_NS)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    try:
-        with postgres_server() as running:
-            yield running
-    except ServerMissingError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'state.db'}"
-    else:
-        running: PostgresServer = request.getfixturevalue("server")
-        url = running.new_database()
-    opened = open_state_store(url)
-    yield opened
-    opened.close()
 
 
 def row(equipment_id: str, hour: int, missing: int = 0, **changes: Any) -> LedgerRow:

@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,8 @@ from domain.incidents import RESCUE
 from domain.ports import EquipmentQuery
 from storage.state import migrations, open_state_store
 from storage.state.tables import metadata
-from tests.support.postgres import PostgresServer, ServerMissingError, postgres_server
 
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    try:
-        with postgres_server() as running:
-            yield running
-    except ServerMissingError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state.db'}"
-    running: PostgresServer = request.getfixturevalue("server")
-    return running.new_database()
 
 
 def differences(url: str) -> list[Any]:

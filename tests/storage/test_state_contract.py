@@ -2,7 +2,6 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
@@ -45,7 +44,6 @@ from domain.shadow import (
     Totals,
 )
 from storage.state import engines, open_state_store, quarantine
-from tests.support.postgres import PostgresServer, ServerMissingError, postgres_server
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -83,30 +81,6 @@ EVIDENCE = st.lists(values(Evidence), max_size=3).map(tuple)
 everything = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    try:
-        with postgres_server() as running:
-            yield running
-    except ServerMissingError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state.db'}"
-    running: PostgresServer = request.getfixturevalue("server")
-    return running.new_database()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[StateStore]:
-    opened = open_state_store(url)
-    yield opened
-    opened.close()
 
 
 def lift(name: str, **changes: Any) -> Equipment:

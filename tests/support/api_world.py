@@ -32,8 +32,9 @@ from domain.ports import StateTransaction
 from domain.refusals import Refusal, RefusalReason
 from domain.shadow import Tally, Totals
 from storage.memory import MemoryStore
-from storage.state import SqlStateStore, open_state_store
+from storage.state import SqlStateStore
 from tests.support.batches import make_batch
+from tests.support.states import copied_state, new_state
 
 NOW_NS = from_iso("2026-03-05T08:30:00+08:00")
 PASSWORD = "correct horse"
@@ -199,7 +200,7 @@ def furnished_database() -> bytes:
     """State database with firms, equipment, a key and a user of every role."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "state.db"
-        state = open_state_store(f"sqlite:///{path}")
+        state = new_state(path)
         with state.writing() as tx:
             tx.registry.put_firm(FIRM)
             tx.registry.put_firm(OTHER_FIRM)
@@ -231,9 +232,7 @@ def add_accounts(tx: StateTransaction, role: Role) -> None:
 @contextmanager
 def site(directory: Path) -> Iterator[Site]:
     """Site whose state database lies in a directory."""
-    path = directory / "state.db"
-    path.write_bytes(furnished_database())
-    state = open_state_store(f"sqlite:///{path}")
+    state = copied_state(directory / "state.db", furnished_database())
     try:
         yield Site(state)
     finally:

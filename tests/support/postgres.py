@@ -35,12 +35,12 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://{ACCOUNT}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """URL of a fresh, empty database."""
+    def new_database(self, template: str = "template1") -> str:
+        """Name of a fresh database that holds what a template does: nothing by default."""
         name = f"test_{uuid4().hex}"
         with self.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self.url(name)
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return name
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(

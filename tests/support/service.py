@@ -216,7 +216,7 @@ def stored_numbers(site: Site) -> dict[tuple[str, int], int]:
     return counts
 
 
-def run_cli(*arguments: str, timeout_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
+def run_cli(*arguments: str, timeout_s: float = 150.0) -> "subprocess.CompletedProcess[str]":
     """Run ``equipwatch`` as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "runtime", *arguments],
